@@ -1,0 +1,36 @@
+/**
+ * Canonical JSON (the subset of RFC 8785 we use): object keys in code-unit order, no white space, numbers as ECMAScript
+ * prints them, `undefined` members left out. What is hashed or signed is always these bytes.
+ */
+import { createHash } from 'node:crypto';
+import { Fault } from './errors.js';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
+
+/** Throws `invalid` for NaN and infinities, which JSON cannot carry. */
+export function canonicalJson(value: Json | undefined): string {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new Fault('invalid', 'LR_JSON_NUMBER', 'a number that JSON cannot carry');
+    return JSON.stringify(value);
+  }
+  if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item)).join(',')}]`;
+  if (value === undefined) return 'null';
+  const object = value as { readonly [key: string]: Json | undefined };
+  const members: string[] = [];
+  for (const key of Object.keys(object).sort()) {
+    const member = object[key];
+    if (member !== undefined) members.push(`${JSON.stringify(key)}:${canonicalJson(member)}`);
+  }
+  return `{${members.join(',')}}`;
+}
+
+export function sha256(...parts: readonly (Uint8Array | string)[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
+
+export function sha256Hex(...parts: readonly (Uint8Array | string)[]): string {
+  return sha256(...parts).toString('hex');
+}

@@ -1,0 +1,225 @@
+/**
+ * 6. The tables, as the query layer sees them: the portable subset of SQLite and PostgreSQL. Times are UTC milliseconds in plain
+ * numbers, booleans 0 or 1, hashes lower-case hex, JSON text. A migration creates exactly these.
+ */
+import type { Rendition, WallSource } from '@longroof/protocol/fragment';
+import type { GapCause } from '@longroof/protocol/gap';
+
+export interface UnitTable {
+  unit: string;
+  part: string;
+  first_seen_utc_ms: number;
+  last_seen_utc_ms: number;
+  online: number;
+  epoch: string | null;
+  run: number | null;
+  version: string | null;
+  /** Last StatusMessage. */
+  status_json: string | null;
+  /** Generation of desired state last sent. */
+  generation: number;
+  /** Last known place, from the newest `track` record. */
+  lat_deg: number | null;
+  lon_deg: number | null;
+  fix_utc_ms: number | null;
+}
+
+export interface EpochTable {
+  unit: string;
+  epoch: string;
+  journal_key_pem: string;
+  next_seq: number;
+  head: string;
+  started_utc_ms: number;
+}
+
+export interface JournalTable {
+  unit: string;
+  epoch: string;
+  seq: number;
+  run: number;
+  mono_ms: number;
+  utc_ms: number;
+  type: string;
+  body_json: string;
+  text: string;
+  hash: string;
+  received_utc_ms: number;
+}
+
+export interface RunTable {
+  unit: string;
+  epoch: string;
+  run: number;
+  boot: string;
+}
+
+export interface AnchorTable {
+  unit: string;
+  epoch: string;
+  boot: string;
+  at_mono_ms: number;
+  offset_ms: number;
+  source: WallSource;
+  error_ms: number;
+}
+
+/** One closed reel on the wagon, from its catalogue record. */
+export interface ReelTable {
+  unit: string;
+  epoch: string;
+  camera: string;
+  rendition: Rendition;
+  run: number;
+  seq_first: number;
+  count: number;
+  boot: string;
+  start_mono_ms: number;
+  start_utc_ms: number;
+  end_utc_ms: number;
+  wall_source: WallSource;
+  wall_error_ms: number;
+  bytes: number;
+  root: string;
+  init_sha256: string;
+  codec: string;
+  lost_packets: number;
+  /** Null while it is on the wagon. */
+  gone: 'released' | 'expired' | 'lost' | null;
+}
+
+export interface GapTable {
+  unit: string;
+  epoch: string;
+  seq: number;
+  camera: string;
+  rendition: Rendition;
+  run: number;
+  from_utc_ms: number;
+  to_utc_ms: number;
+  cause: GapCause;
+  detail: string | null;
+}
+
+/** One fragment that is durable at the centre. */
+export interface FragmentTable {
+  unit: string;
+  epoch: string;
+  camera: string;
+  rendition: Rendition;
+  run: number;
+  seq: number;
+  sha256: string;
+  init_sha256: string;
+  bytes: number;
+  start_mono_ms: number;
+  start90k: number;
+  duration90k: number;
+  start_utc_ms: number;
+  wall_source: WallSource;
+  wall_error_ms: number;
+  independent: number;
+  damaged: number;
+  codec: string;
+  meta_json: string;
+  stored_utc_ms: number;
+}
+
+export interface InitTable {
+  sha256: string;
+  codec: string;
+  base64: string;
+}
+
+export type PullState = 'queued' | 'waiting' | 'running' | 'done' | 'failed';
+export interface PullTable {
+  id: string;
+  unit: string;
+  cameras_json: string;
+  rendition: Rendition;
+  from_utc_ms: number;
+  to_utc_ms: number;
+  reason: string;
+  case_number: string | null;
+  person: string;
+  /** queued: not yet sent; waiting: sent or to be sent, the wagon is away; running: planned, bytes arrive. */
+  state: PullState;
+  /** Set with `failed`: the coded reason. */
+  code: string | null;
+  created_utc_ms: number;
+  planned_utc_ms: number | null;
+  ended_utc_ms: number | null;
+  bytes_total: number | null;
+}
+export interface PullPartTable {
+  pull: string;
+  ordinal: number;
+  camera: string;
+  rendition: Rendition;
+  epoch: string;
+  run: number;
+  seq_first: number;
+  seq_last: number;
+  bytes: number;
+}
+export interface PullMissingTable {
+  pull: string;
+  ordinal: number;
+  camera: string;
+  rendition: Rendition;
+  from_utc_ms: number;
+  to_utc_ms: number;
+  cause: GapCause;
+}
+
+export interface PersonTable {
+  name: string;
+  password_hash: string;
+  role: string;
+  created_utc_ms: number;
+}
+
+/** A hash chain of its own: who looked at, asked for or changed what, and why. */
+export interface AuditTable {
+  seq: number;
+  utc_ms: number;
+  person: string;
+  action: string;
+  subject: string;
+  reason: string | null;
+  detail_json: string;
+  prev: string;
+  hash: string;
+}
+
+export interface RefusalTable {
+  unit: string;
+  code: string;
+  count: number;
+  last_utc_ms: number;
+  last_message: string;
+}
+
+export interface SettingTable {
+  key: string;
+  value: string;
+}
+
+export interface Tables {
+  unit: UnitTable;
+  epoch: EpochTable;
+  journal: JournalTable;
+  run: RunTable;
+  anchor: AnchorTable;
+  reel: ReelTable;
+  gap: GapTable;
+  fragment: FragmentTable;
+  init: InitTable;
+  pull: PullTable;
+  pull_part: PullPartTable;
+  pull_missing: PullMissingTable;
+  person: PersonTable;
+  audit: AuditTable;
+  refusal: RefusalTable;
+  setting: SettingTable;
+}

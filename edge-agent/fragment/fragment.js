@@ -1,0 +1,2 @@
+export {};
+//# sourceMappingURL=fragment.js.map

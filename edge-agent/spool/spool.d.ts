@@ -1,0 +1,102 @@
+/**
+ * 3. The spool as the rest of the agent sees it. Behind it stands a worker that owns the disk: reels, index, journal. Nothing here
+ * blocks; what the worker cannot take at once waits in a queue with a bound, and beyond the bound is a gap with a cause.
+ */
+import type { MonoMs, UtcMs } from '@longroof/base/clock';
+import type { FragmentMeta, Rendition, StreamName, WallClaim } from '@longroof/protocol/fragment';
+import type { GapCause } from '@longroof/protocol/gap';
+import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protocol/journal';
+import type { ClockAnchor } from '@longroof/protocol/wall';
+import type { BuiltFragment } from '../fragment/fragment.js';
+export interface SpoolIdentity {
+    unit: string;
+    epoch: string;
+    run: number;
+    boot: string;
+}
+export interface StoredFragment {
+    meta: FragmentMeta;
+    /** Best known wall time of its start. */
+    wall: WallClaim;
+    reelPath: string;
+    /** Of the `moof`; `meta.bytes` from here are the fragment. */
+    offset: number;
+    released: boolean;
+}
+export interface Selection {
+    fragments: StoredFragment[];
+    missing: {
+        camera: string;
+        rendition: Rendition;
+        fromUtcMs: UtcMs;
+        toUtcMs: UtcMs;
+        cause: GapCause;
+    }[];
+}
+export interface SpoolStats {
+    state: 'ok' | 'full' | 'read-only' | 'failing' | 'slow';
+    usedBytes: number;
+    quotaBytes: number;
+    freeBytes: number;
+    queuedBytes: number;
+    fragments: number;
+    pendingFragments: number;
+    flushesPerS: number;
+    /** Block writes over footage bytes. */
+    writeAmplification: number;
+    journalNext: number;
+}
+export interface DurableStream {
+    stream: StreamName;
+    seq: number;
+    endMonoMs: MonoMs;
+}
+export interface HoldRequest {
+    holdId: string;
+    cameras: string[];
+    fromUtcMs: UtcMs;
+    toUtcMs: UtcMs;
+    owner: string;
+    reviewUtcMs: UtcMs;
+}
+export interface Spool {
+    readonly identity: SpoolIdentity;
+    /** Takes ownership of the fragment's memory. False: the queue is full; the gap is noted. */
+    write(fragment: BuiltFragment, wall: WallClaim): boolean;
+    /** From now on, the time of this stream in which no fragment comes is a gap of this cause. Cheap; call on each change of state. */
+    noteCause(stream: StreamName, cause: GapCause, atMonoMs: MonoMs, detail?: string): void;
+    /** A stream begins or ends being recorded (configuration). Its coverage is accounted between the two. */
+    openStream(stream: StreamName): void;
+    closeStream(stream: StreamName, cause: GapCause): void;
+    noteClock(anchor: ClockAnchor): void;
+    /** Appends to the journal; resolves with its seq when durable. */
+    record<T extends JournalType>(type: T, body: JournalBodies[T], options?: {
+        urgent?: boolean;
+    }): Promise<number>;
+    /** Records from `seq` on, at most `maxBytes` of text; empty when there are none yet. */
+    journal(fromSeq: number, maxBytes: number): Promise<JournalRecord[]>;
+    journalPosition(): {
+        oldest: number;
+        next: number;
+    };
+    journalAcknowledged(next: number): void;
+    /** Durable fragments of a time, in order, and what of it is missing and why. */
+    select(streams: StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs): Promise<Selection>;
+    /** `moof` + `mdat` of a fragment; throws `corrupt` where the bytes are not what the index says. */
+    read(fragment: StoredFragment): Promise<Buffer>;
+    init(initSha256: string): Promise<Buffer | undefined>;
+    /** S3: after a verified receipt over `sha256`. False when there is no such fragment or its hash differs. */
+    release(id: Pick<FragmentMeta, 'camera' | 'rendition' | 'run' | 'seq' | 'sha256'>): Promise<boolean>;
+    hold(request: HoldRequest): Promise<{
+        placed: boolean;
+        bytes: number;
+        reason?: string;
+    }>;
+    releaseHold(holdId: string): Promise<boolean>;
+    stats(): SpoolStats;
+    /** Fired after each flush. */
+    onDurable(listener: (streams: DurableStream[]) => void): void;
+    onJournal(listener: (next: number, urgent: boolean) => void): void;
+    /** Writes out all that is queued, closes reels, signs a checkpoint. */
+    close(): Promise<void>;
+}

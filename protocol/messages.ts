@@ -1,0 +1,96 @@
+/**
+ * JSON messages between unit and controller, beside the journal and the chunks. All are canonical JSON in UTF-8.
+ * Whatever arrives is checked member by member by the reader before it is used.
+ */
+import type { UtcMs } from '@longroof/base/clock';
+import type { FragmentMeta, Rendition } from './fragment.js';
+
+export const MESSAGE_BYTES_MAX = 128 * 1024;
+
+/** Unit -> controller, retained; the will says `online: false`. */
+export interface StatusMessage {
+  online: boolean;
+  epoch: string;
+  run: number;
+  utcMs: UtcMs;
+  /** Per stream (`front`, `front.proxy`): a `StreamState`. */
+  streams: Record<string, { state: StreamState; code?: string }>;
+  version: string;
+}
+export type StreamState = 'recording' | 'connecting' | 'refused' | 'stalled' | 'no-video' | 'disk' | 'stopped';
+
+/** Unit -> controller, after each connect and before anything else. */
+export interface HelloMessage {
+  unit: string;
+  epoch: string;
+  run: number;
+  version: string;
+  /** Highest generation of desired state accepted so far. */
+  generation: number;
+  /** Next journal seq that the unit would send, and the oldest it still has. */
+  journalNext: number;
+  journalOldest: number;
+}
+
+/** Unit -> controller: a fragment is about to come under this handle. */
+export interface ManifestMessage {
+  handle: number;
+  meta: FragmentMeta;
+  /** Base64 init segment; given with the first fragment of each init segment in a connection. */
+  init?: string;
+  /** Merkle path in its reel, hex, once the reel is closed. */
+  path?: string[];
+  index?: number;
+  count?: number;
+}
+
+/** Controller -> unit, on `down/ack`. */
+export type AckMessage =
+  | { what: 'welcome'; storeEpoch: string; journalNext: number; journalHead: string; receiptCertificates: string[]; creditBytes: number; utcMs: UtcMs }
+  | { what: 'journal'; epoch: string; next: number }
+  | { what: 'part'; handle: number; offset: number }
+  | { what: 'rewind'; handle: number; offset: number }
+  | { what: 'want-init'; handle: number; initSha256: string }
+  | { what: 'refused'; topic: string; code: string; message: string; handle?: number; limit?: number };
+
+/** Controller -> unit, on `down/receipt`: signed; only this frees footage. */
+export interface StoredReceipt {
+  what: 'longroof-stored-1';
+  unit: string;
+  epoch: string;
+  camera: string;
+  rendition: Rendition;
+  run: number;
+  seq: number;
+  sha256: string;
+  bytes: number;
+  storeEpoch: string;
+  copies: number;
+  storedUtcMs: UtcMs;
+}
+export interface Signed<T> {
+  statement: T;
+  /** Hex SHA-256 of the signer's SPKI. */
+  keyId: string;
+  /** Over canonical JSON of `statement`, ECDSA P-256 SHA-256, P1363, base64url. */
+  signature: string;
+}
+
+/** Controller -> unit, on `down/desired`: signed with the receipt key's sister of usage `desired`. */
+export interface DesiredState {
+  what: 'longroof-desired-1';
+  unit: string;
+  /** The life of the spool it is meant for. */
+  epoch: string;
+  generation: number;
+  pulls: DesiredPull[];
+}
+export interface DesiredPull {
+  pullId: string;
+  cameras: string[];
+  rendition: Rendition;
+  fromUtcMs: UtcMs;
+  toUtcMs: UtcMs;
+}
+/** Pulls that one desired state may name. */
+export const PULLS_MAX = 64;

@@ -1,0 +1,21 @@
+/** Signs and checks statements. Which key may sign what is the certificate's business: see `authority.ts`. */
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { type Json, canonicalJson } from '@longroof/base/canonical';
+import { signBytes, verifyBytes } from './journal.js';
+import type { Signed } from './messages.js';
+
+/** Hex SHA-256 of the key's SubjectPublicKeyInfo. Takes a private or a public key. */
+export function keyId(key: KeyObject): string {
+  const spki = (key.type === 'private' ? createPublicKey(key) : key).export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(spki).digest('hex');
+}
+
+export function signStatement<T>(key: KeyObject, statement: T): Signed<T> {
+  const bytes = Buffer.from(canonicalJson(statement as unknown as Json));
+  return { statement, keyId: keyId(key), signature: signBytes(key, bytes) };
+}
+
+/** True when the signature fits the statement and the key is the one that is named. */
+export function verifyStatement<T>(key: KeyObject, signed: Signed<T>): boolean {
+  return keyId(key) === signed.keyId && verifyBytes(key, Buffer.from(canonicalJson(signed.statement as unknown as Json)), signed.signature);
+}
