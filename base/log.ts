@@ -18,7 +18,8 @@ export function redactUrls(text: string): string {
 }
 
 function plainError(error: unknown): unknown {
-  if (error instanceof Fault) return { kind: error.kind, code: error.code, message: redactUrls(error.message), ...(error.hint ? { hint: error.hint } : {}) };
+  if (error instanceof Fault)
+    return { kind: error.kind, code: error.code, message: redactUrls(error.message), ...(error.hint ? { hint: error.hint } : {}) };
   if (error instanceof Error) return { name: error.name, message: redactUrls(error.message), stack: redactUrls(error.stack ?? '') };
   return error;
 }
@@ -28,7 +29,10 @@ export function createLog(program: string, level: LogLevel = 'info'): Log {
     {
       name: program,
       level,
-      redact: { paths: ['password', '*.password', 'authorization', '*.authorization', 'token', '*.token', 'cookie', '*.cookie'], censor: '***' },
+      redact: {
+        paths: ['password', '*.password', 'authorization', '*.authorization', 'token', '*.token', 'cookie', '*.cookie'],
+        censor: '***',
+      },
       serializers: { error: plainError, url: (url: unknown) => (typeof url === 'string' ? redactUrls(url) : url) },
       formatters: { level: (label) => ({ level: label }) },
       timestamp: pino.stdTimeFunctions.isoTime,

@@ -4,7 +4,7 @@
  *
  * Box: size u32 | 'uuid' | user type 16 bytes | SHA-256 of the JSON, 32 bytes | canonical JSON, UTF-8.
  */
-import { type Json, canonicalJson, sha256 } from '@longroof/base/canonical';
+import { canonicalJson, type Json, sha256 } from '@longroof/base/canonical';
 import type { Media90k, MonoMs, UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
@@ -127,7 +127,14 @@ const isFinite = (value: unknown): value is number => typeof value === 'number' 
 
 export function isWallClaim(value: unknown): value is WallClaim {
   const claim = value as Partial<WallClaim> | null;
-  return typeof claim === 'object' && claim !== null && isFinite(claim.utcMs) && SOURCES.has(claim.source) && isFinite(claim.errorMs) && claim.errorMs >= 0;
+  return (
+    typeof claim === 'object' &&
+    claim !== null &&
+    isFinite(claim.utcMs) &&
+    SOURCES.has(claim.source) &&
+    isFinite(claim.errorMs) &&
+    claim.errorMs >= 0
+  );
 }
 
 /** Checks every member; throws `corrupt` (LR_FRAGMENT_META) that names the first wrong one. */

@@ -5,7 +5,7 @@
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { type Json, canonicalJson, sha256Hex } from '@longroof/base/canonical';
+import { canonicalJson, type Json, sha256Hex } from '@longroof/base/canonical';
 import type { MonoMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { Rendition, WallClaim } from './fragment.js';
@@ -13,14 +13,36 @@ import { isWallClaim } from './fragment.js';
 import type { GapCause } from './gap.js';
 
 export const JOURNAL_TYPES = [
-  'genesis', 'run', 'health', 'track', 'event', 'catalog', 'gap', 'clock', 'power', 'dispose', 'loss', 'hold', 'done', 'update', 'key', 'checkpoint',
+  'genesis',
+  'run',
+  'health',
+  'track',
+  'event',
+  'catalog',
+  'gap',
+  'clock',
+  'power',
+  'dispose',
+  'loss',
+  'hold',
+  'done',
+  'update',
+  'key',
+  'checkpoint',
 ] as const;
 export type JournalType = (typeof JOURNAL_TYPES)[number];
 
 export interface JournalBodies {
   /** First of an epoch. `previous` is the head of the epoch before, if its disk could be read. */
   genesis: { unit: string; epoch: string; journalKey: string; previous: { epoch: string; seq: number; hash: string } | null };
-  run: { boot: string; startMonoMs: MonoMs; version: string; configSha256: string; cameras: { camera: string; renditions: Rendition[] }[]; ended: 'first' | 'clean' | 'agent-restart' | 'power-cut' };
+  run: {
+    boot: string;
+    startMonoMs: MonoMs;
+    version: string;
+    configSha256: string;
+    cameras: { camera: string; renditions: Rendition[] }[];
+    ended: 'first' | 'clean' | 'agent-restart' | 'power-cut';
+  };
   health: Record<string, Json>;
   /** Positions: see `TrackPoint`; only fixes that are new. */
   track: { points: number[][] };
@@ -33,7 +55,17 @@ export interface JournalBodies {
   power: Record<string, Json>;
   dispose: DisposalBody;
   loss: DisposalBody;
-  hold: { holdId: string; action: 'placed' | 'refused' | 'released'; owner: string; fromUtcMs: number; toUtcMs: number; cameras: string[]; reviewUtcMs: number; bytes: number; reason?: string };
+  hold: {
+    holdId: string;
+    action: 'placed' | 'refused' | 'released';
+    owner: string;
+    fromUtcMs: number;
+    toUtcMs: number;
+    cameras: string[];
+    reviewUtcMs: number;
+    bytes: number;
+    reason?: string;
+  };
   done: DoneBody;
   update: Record<string, Json>;
   key: Record<string, Json>;
@@ -177,7 +209,8 @@ export function decodeBatch(message: Uint8Array): JournalBatch {
   }
   if (typeof value !== 'object' || value === null) bad('not an object');
   if (typeof value.epoch !== 'string' || !/^[0-9a-f]{32}$/.test(value.epoch)) bad('epoch is wrong');
-  if (!Array.isArray(value.records) || value.records.length === 0 || value.records.length > BATCH_RECORDS_MAX) bad('count of records is wrong');
+  if (!Array.isArray(value.records) || value.records.length === 0 || value.records.length > BATCH_RECORDS_MAX)
+    bad('count of records is wrong');
   const records: JournalRecord[] = [];
   let prev: string | undefined;
   for (const item of value.records as object[]) {

@@ -46,7 +46,15 @@ export interface ManifestMessage {
 
 /** Controller -> unit, on `down/ack`. */
 export type AckMessage =
-  | { what: 'welcome'; storeEpoch: string; journalNext: number; journalHead: string; receiptCertificates: string[]; creditBytes: number; utcMs: UtcMs }
+  | {
+      what: 'welcome';
+      storeEpoch: string;
+      journalNext: number;
+      journalHead: string;
+      receiptCertificates: string[];
+      creditBytes: number;
+      utcMs: UtcMs;
+    }
   | { what: 'journal'; epoch: string; next: number }
   | { what: 'part'; handle: number; offset: number }
   | { what: 'rewind'; handle: number; offset: number }

@@ -1,6 +1,6 @@
 /** Signs and checks statements. Which key may sign what is the certificate's business: see `authority.ts`. */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { type Json, canonicalJson } from '@longroof/base/canonical';
+import { canonicalJson, type Json } from '@longroof/base/canonical';
 import { signBytes, verifyBytes } from './journal.js';
 import type { Signed } from './messages.js';
 
