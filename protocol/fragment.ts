@@ -123,16 +123,16 @@ const HEX32 = /^[0-9a-f]{32}$/;
 const HEX64 = /^[0-9a-f]{64}$/;
 const SOURCES: ReadonlySet<unknown> = new Set(['gnss', 'ntp', 'camera', 'rtc', 'none']);
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-const isFinite = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+const isReal = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 
 export function isWallClaim(value: unknown): value is WallClaim {
   const claim = value as Partial<WallClaim> | null;
   return (
     typeof claim === 'object' &&
     claim !== null &&
-    isFinite(claim.utcMs) &&
+    isReal(claim.utcMs) &&
     SOURCES.has(claim.source) &&
-    isFinite(claim.errorMs) &&
+    isReal(claim.errorMs) &&
     claim.errorMs >= 0
   );
 }
@@ -149,12 +149,12 @@ export function checkFragmentMeta(value: unknown): FragmentMeta {
     ['boot', typeof meta.boot === 'string' && meta.boot.length > 0 && meta.boot.length <= 64],
     ['run', isCount(meta.run)],
     ['seq', isCount(meta.seq)],
-    ['startMonoMs', isFinite(meta.startMonoMs)],
-    ['arrivalMonoMs', isFinite(meta.arrivalMonoMs)],
+    ['startMonoMs', isReal(meta.startMonoMs)],
+    ['arrivalMonoMs', isReal(meta.arrivalMonoMs)],
     ['start90k', isCount(meta.start90k)],
     ['duration90k', isCount(meta.duration90k)],
     ['wall', isWallClaim(meta.wall)],
-    ['cameraUtcMs', meta.cameraUtcMs === null || isFinite(meta.cameraUtcMs)],
+    ['cameraUtcMs', meta.cameraUtcMs === null || isReal(meta.cameraUtcMs)],
     ['bytes', isCount(meta.bytes)],
     ['sha256', typeof meta.sha256 === 'string' && HEX64.test(meta.sha256)],
     ['initSha256', typeof meta.initSha256 === 'string' && HEX64.test(meta.initSha256)],
