@@ -1,2 +1,0 @@
-export {};
-//# sourceMappingURL=fragment.js.map
