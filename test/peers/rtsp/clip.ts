@@ -144,8 +144,10 @@ function readTracks(file: Buffer): ClipTrack[] {
     const hvcC = findBox(entries, 'hvc1/hvcC') ?? findBox(entries, 'hev1/hvcC');
     const esds = findBox(entries, 'mp4a/esds');
     const none = Buffer.alloc(0);
-    if (avcC) tracks.push({ kind: 'video', codec: 'h264', clockRate: 90_000, channels: 0, parameterSets: readAvcC(avcC), audioConfig: none });
-    if (hvcC) tracks.push({ kind: 'video', codec: 'h265', clockRate: 90_000, channels: 0, parameterSets: readHvcC(hvcC), audioConfig: none });
+    if (avcC)
+      tracks.push({ kind: 'video', codec: 'h264', clockRate: 90_000, channels: 0, parameterSets: readAvcC(avcC), audioConfig: none });
+    if (hvcC)
+      tracks.push({ kind: 'video', codec: 'h265', clockRate: 90_000, channels: 0, parameterSets: readHvcC(hvcC), audioConfig: none });
     const mp4a = findBox(entries, 'mp4a');
     if (esds && mp4a) {
       const view = Buffer.from(mp4a);
