@@ -78,7 +78,11 @@ export function startProgram(command: string, args: readonly string[], options: 
 }
 
 /** Polls until `look` gives something other than undefined or false; the deadline's error carries `what`. */
-export async function until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>, withinMs = 20_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+  withinMs = 20_000,
+): Promise<T> {
   const endMs = performance.now() + withinMs;
   for (;;) {
     const seen = await look();

@@ -1,2 +1,0 @@
-export {};
-//# sourceMappingURL=spool.js.map
