@@ -1,0 +1,82 @@
+/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `metrics` listens on no port. */
+import { createHash } from 'node:crypto';
+import * as c from '@longroof/base/config';
+import type { Disk } from '@longroof/base/disk';
+import { Fault } from '@longroof/base/errors';
+import type { Rendition } from './fragment.js';
+
+const camera = c.object({
+  id: c.id(),
+  url: c.url('rtsp'),
+  sub: c.optional(c.url('rtsp')),
+  kind: c.optional(c.choice('vehicle', 'body'), 'vehicle'),
+  engine: c.optional(c.choice('auto', 'own', 'ffmpeg'), 'auto'),
+  audio: c.optional(c.flag(), false),
+  allowBasic: c.optional(c.flag(), false),
+  stall: c.optional(c.duration(1000, 60_000), 5000),
+  mount: c.optional(
+    c.object({
+      yawDeg: c.number(-360, 360, 'degrees'),
+      fovDeg: c.number(1, 360, 'degrees'),
+      rangeM: c.optional(c.number(1, 10_000, 'metres'), 60),
+    }),
+  ),
+});
+
+const unit = c.object({
+  unit: c.id(),
+  controller: c.optional(c.url('mqtts')),
+  identity: c.filePath(),
+  spool: c.object({
+    path: c.filePath(),
+    quota: c.size(16 * 2 ** 20, 2 ** 50),
+    keepOriginal: c.optional(c.duration(60_000, 3.2e10), 7 * 8.64e7),
+    keepProxy: c.optional(c.duration(60_000, 3.2e10), 30 * 8.64e7),
+  }),
+  gnss: c.optional(c.url('gpsd')),
+  metrics: c.optional(c.object({ port: c.integer(0, 65_535) })),
+  log: c.optional(c.choice('debug', 'info', 'warn', 'error'), 'info'),
+  cameras: c.list(camera, 0, 16, 'cameras'),
+});
+
+type Read<C> = C extends c.Check<infer T> ? T : never;
+export type CameraConfig = Read<typeof camera>;
+export type UnitConfig = Read<typeof unit>;
+
+export const unitConfigCheck: c.Check<UnitConfig> = {
+  read(value, key, context) {
+    const config = unit.read(value, key, context);
+    if (!config) return undefined;
+    const seen = new Set<string>();
+    for (const [index, one] of (config.cameras ?? []).entries()) {
+      if (one?.id !== undefined && seen.has(one.id)) context.wrong(`cameras[${index}].id`, one.id, 'a name that no other camera has');
+      seen.add(one?.id);
+    }
+    return config;
+  },
+};
+
+/** Reads, checks and freezes `unit.yaml`. Throws LR_CONFIG with every problem. */
+export function loadUnitConfig(disk: Disk, file: string): { config: UnitConfig; sha256: string } {
+  const { config, source } = c.loadConfig(disk, file, unitConfigCheck);
+  return { config, sha256: createHash('sha256').update(source).digest('hex') };
+}
+
+export function renditionsOf(camera: CameraConfig): Rendition[] {
+  return camera.sub ? ['original', 'proxy'] : ['original'];
+}
+
+/** What only a new start can change: everything but the cameras. Throws LR_CONFIG_RESTART that names the keys. */
+export function checkReload(running: UnitConfig, next: UnitConfig): void {
+  const fixed = (config: UnitConfig): Record<string, string> => {
+    const rest: Record<string, string> = {};
+    for (const [key, value] of Object.entries(config)) if (key !== 'cameras') rest[key] = JSON.stringify(value) ?? '';
+    return rest;
+  };
+  const now = fixed(running);
+  const changed = Object.entries(fixed(next)).filter(([key, value]) => now[key] !== value);
+  if (changed.length > 0)
+    throw new Fault('conflict', 'LR_CONFIG_RESTART', `${changed.map(([key]) => key).join(', ')}: changes only with a restart`, {
+      hint: 'Restart the agent; SIGHUP takes on changes of cameras only.',
+    });
+}
