@@ -44,12 +44,24 @@ export function encodeFix(fix: Fix): number[] {
 export function decodeFix(row: unknown): Fix | undefined {
   if (!Array.isArray(row) || row.length !== 10 || !row.every(Number.isSafeInteger)) return undefined;
   const [monoMs, utcMs, ageMs, mode, lat, lon, error, speed, course, satellites] = row as [
-    number, number, number, number, number, number, number, number, number, number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
   ];
   if ((mode !== 2 && mode !== 3) || Math.abs(lat) > 90e6 || Math.abs(lon) > 180e6) return undefined;
   const known = (value: number, by: number): number | null => (value < 0 ? null : value / by);
   return {
-    monoMs, utcMs, ageMs, mode,
+    monoMs,
+    utcMs,
+    ageMs,
+    mode,
     latDeg: lat / 1e6,
     lonDeg: lon / 1e6,
     errorM: known(error, 10),

@@ -68,7 +68,11 @@ export async function openEndpoint(options: EndpointOptions): Promise<Endpoint> 
   server.maxConnections = 16;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
-      reject(new Fault('conflict', 'LR_METRICS_PORT', `port ${options.port} on the loopback: ${error.message}`, { hint: 'Choose another metrics.port.' })),
+      reject(
+        new Fault('conflict', 'LR_METRICS_PORT', `port ${options.port} on the loopback: ${error.message}`, {
+          hint: 'Choose another metrics.port.',
+        }),
+      ),
     );
     server.listen(options.port, '127.0.0.1', resolve);
   });

@@ -1,5 +1,5 @@
 /** Reads what gpsd says (JSON lines, gpsd_json(5)): fixes and the count of satellites. Anything else, and anything wrong, gives nothing. */
-import type { MonoMs, UtcMs } from '@longroof/base/clock';
+import type { UtcMs } from '@longroof/base/clock';
 import { parseRfc3339 } from '@longroof/base/clock';
 
 /** A TPV report with a position. */

@@ -64,7 +64,11 @@ export class WallClock {
     if (!this.#anchor) this.tick();
     const anchor = this.#anchor as ClockAnchor;
     const errorMs = Math.ceil(anchor.errorMs + (Math.abs(monoMs - anchor.atMonoMs) * DRIFT_PPM) / 1e6);
-    return { utcMs: Math.round(monoMs + anchor.offsetMs), source: anchor.source, errorMs: this.#isSteady(anchor) ? anchor.errorMs : errorMs };
+    return {
+      utcMs: Math.round(monoMs + anchor.offsetMs),
+      source: anchor.source,
+      errorMs: this.#isSteady(anchor) ? anchor.errorMs : errorMs,
+    };
   }
 
   /** A source that is heard all the time does not drift away from its anchor by more than a step. */
@@ -79,6 +83,8 @@ export class WallClock {
     const utcMs = this.#options.clock.utc();
     const base = { atMonoMs: monoMs, offsetMs: utcMs - monoMs };
     if (utcMs < EARLIEST_UTC_MS) return { ...base, source: 'none', errorMs: UNKNOWN_ERROR_MS };
-    return this.#options.synchronised() ? { ...base, source: 'ntp', errorMs: NTP_ERROR_MS } : { ...base, source: 'rtc', errorMs: RTC_ERROR_MS };
+    return this.#options.synchronised()
+      ? { ...base, source: 'ntp', errorMs: NTP_ERROR_MS }
+      : { ...base, source: 'rtc', errorMs: RTC_ERROR_MS };
   }
 }

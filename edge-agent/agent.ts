@@ -1,0 +1,144 @@
+/** Puts the agent together: spool, wall clock, recorder; positions, health and the uplink beside them. Starts in that order, stops in reverse. */
+import type { Clock, Timer } from '@longroof/base/clock';
+import type { Disk } from '@longroof/base/disk';
+import type { Log } from '@longroof/base/log';
+import { checkReload, renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
+import { type Endpoint, openEndpoint } from './health/endpoint.js';
+import { Gnss } from './health/gnss.js';
+import { TrackLog } from './health/track-log.js';
+import { WallClock } from './health/wall-clock.js';
+import { Recorder } from './recorder.js';
+import { openSpool } from './spool/open.js';
+import type { Spool } from './spool/spool.js';
+import { VERSION } from './version.js';
+import { Vitals } from './vitals.js';
+
+export interface AgentOptions {
+  config: UnitConfig;
+  configSha256: string;
+  clock: Clock;
+  disk: Disk;
+  log: Log;
+}
+
+const HEALTH_MS = 5 * 60_000;
+const GPSD_PORT = 2947;
+/** systemd-timesyncd and chrony leave these while they keep the clock. */
+const SYNCHRONISED_FILES = ['/run/systemd/timesync/synchronized', '/run/chrony/synchronized'];
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #timers: Timer[] = [];
+  readonly #tracks = new TrackLog();
+  #config: UnitConfig;
+  #spool!: Spool;
+  #wall!: WallClock;
+  #recorder!: Recorder;
+  #vitals!: Vitals;
+  #gnss: Gnss | undefined;
+  #endpoint: Endpoint | undefined;
+
+  static async start(options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(options);
+    await agent.#start();
+    return agent;
+  }
+
+  private constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#config = options.config;
+  }
+
+  /** Takes on changed cameras; the others record on. Throws LR_CONFIG_RESTART where more has changed. */
+  async reload(config: UnitConfig): Promise<{ started: string[]; stopped: string[] }> {
+    checkReload(this.#config, config);
+    this.#config = config;
+    return this.#recorder.apply(config.cameras);
+  }
+
+  /** The port of /metrics and /healthz; undefined where none is configured. */
+  get metricsPort(): number | undefined {
+    return this.#endpoint?.port;
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) timer.cancel();
+    this.#gnss?.stop();
+    await this.#recorder.stop();
+    const points = this.#tracks.flush();
+    if (points) this.#record('track', { points });
+    await this.#spool.close();
+    await this.#endpoint?.close();
+  }
+
+  async #start(): Promise<void> {
+    const { clock, disk, log } = this.#options;
+    const config = this.#config;
+    const runStartMonoMs = clock.mono();
+    this.#spool = await openSpool({
+      path: config.spool.path,
+      quotaBytes: config.spool.quota,
+      retention: { originalMs: config.spool.keepOriginal, proxyMs: config.spool.keepProxy },
+      unit: config.unit,
+      journalKeyPem: disk.readFile(`${config.identity}/journal.key`).toString('utf8'),
+      version: VERSION,
+      configSha256: this.#options.configSha256,
+      cameras: config.cameras.map((camera) => ({ camera: camera.id, renditions: renditionsOf(camera) })),
+      clock,
+      log,
+    });
+    this.#wall = new WallClock({
+      clock,
+      synchronised: () => SYNCHRONISED_FILES.some((file) => disk.stat(file) !== undefined),
+      onAnchor: (anchor) => this.#spool.noteClock(anchor),
+    });
+    this.#wall.tick();
+    this.#recorder = new Recorder({
+      spool: this.#spool,
+      clock,
+      log,
+      runStartMonoMs,
+      claim: (monoMs) => this.#wall.claim(monoMs),
+      changed: () => this.#statusChanged(),
+    });
+    this.#vitals = new Vitals(clock, this.#spool, this.#recorder);
+    if (config.metrics) {
+      const { port } = config.metrics;
+      this.#endpoint = await openEndpoint({ port, health: () => this.#vitals.report(), gauges: () => this.#vitals.gauges() });
+    }
+    await this.#recorder.apply(config.cameras);
+    this.#startGnss();
+    this.#timers.push(clock.every(1000, () => this.#wall.tick()));
+    this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', this.#vitals.record())));
+  }
+
+  #startGnss(): void {
+    const { clock, log } = this.#options;
+    const url = this.#config.gnss;
+    if (!url) return;
+    this.#gnss = new Gnss({
+      host: url.hostname,
+      port: url.port ? Number(url.port) : GPSD_PORT,
+      clock,
+      log,
+      sink: {
+        fix: (fix) => {
+          this.#wall.noteGnss(fix.monoMs, fix.utcMs);
+          const points = this.#tracks.take({ ...fix, ageMs: Math.max(0, this.#wall.claim(fix.monoMs).utcMs - fix.utcMs) });
+          if (points) this.#record('track', { points });
+        },
+        available: (yes, why) => {
+          log.info({ why }, yes ? 'positions come in' : 'no positions');
+          this.#record('event', { event: yes ? 'gnss-fix' : 'gnss-lost', detail: { why } });
+        },
+      },
+    });
+    this.#gnss.start();
+  }
+
+  #record(...[type, body]: Parameters<Spool['record']>): void {
+    this.#spool.record(type, body).catch((error: unknown) => this.#options.log.error({ error, type }, 'a record was not written'));
+  }
+
+  #statusChanged(): void {}
+}

@@ -1,0 +1,105 @@
+/** What the agent measures of itself: the `health` record of the journal, the gauges and the answer of /healthz. */
+import type { Clock } from '@longroof/base/clock';
+import { streamText } from '@longroof/protocol/fragment';
+import type { Gauge, HealthReport } from './health/endpoint.js';
+import type { Recorder } from './recorder.js';
+import type { Spool } from './spool/spool.js';
+
+export interface UplinkCounters {
+  connected: boolean;
+  bytesSent: number;
+  fragmentsStored: number;
+  refusals: number;
+}
+
+export class Vitals {
+  readonly #clock: Clock;
+  readonly #spool: Spool;
+  readonly #recorder: Recorder;
+  readonly #startedMonoMs: number;
+  #uplink: (() => UplinkCounters) | undefined;
+
+  constructor(clock: Clock, spool: Spool, recorder: Recorder) {
+    this.#clock = clock;
+    this.#spool = spool;
+    this.#recorder = recorder;
+    this.#startedMonoMs = clock.mono();
+  }
+
+  watchUplink(counters: () => UplinkCounters): void {
+    this.#uplink = counters;
+  }
+
+  report(): HealthReport {
+    const streams = this.#recorder.status();
+    const stats = this.#spool.stats();
+    const problems: string[] = [];
+    for (const [stream, { state, code }] of Object.entries(streams)) {
+      if (state !== 'recording') problems.push(`${stream} is not recording: ${state}${code ? ` (${code})` : ''}`);
+    }
+    if (stats.state !== 'ok') problems.push(`the disk is ${stats.state}`);
+    return { ok: problems.length === 0, problems, streams };
+  }
+
+  /** The body of a `health` record. */
+  record() {
+    const stats = this.#spool.stats();
+    const streams = Object.fromEntries(
+      this.#recorder.recordings().map((recording) => [streamText(recording.stream), { ...recording.counters, ...recording.status() }]),
+    );
+    const { rss } = process.memoryUsage();
+    return { uptimeS: Math.round((this.#clock.mono() - this.#startedMonoMs) / 1000), rssBytes: rss, disk: { ...stats }, streams };
+  }
+
+  gauges(): Gauge[] {
+    const stats = this.#spool.stats();
+    const cpu = process.cpuUsage();
+    const one = (name: string, help: string, value: number, kind: Gauge['kind'] = 'gauge'): Gauge => ({
+      name,
+      help,
+      kind,
+      samples: [{ value }],
+    });
+    const perStream = (name: string, help: string, kind: Gauge['kind'], read: (index: number) => number): Gauge => ({
+      name,
+      help,
+      kind,
+      samples: this.#recorder
+        .recordings()
+        .map((recording, index) => ({ labels: { stream: streamText(recording.stream) }, value: read(index) })),
+    });
+    const recordings = this.#recorder.recordings();
+    const gauges = [
+      perStream('longroof_stream_recording', '1 while new fragments are durable', 'gauge', (i) =>
+        recordings[i]?.status().state === 'recording' ? 1 : 0,
+      ),
+      perStream('longroof_stream_frames_total', 'Access units recorded', 'counter', (i) => recordings[i]?.counters.frames ?? 0),
+      perStream(
+        'longroof_stream_lost_packets_total',
+        'RTP packets that never came',
+        'counter',
+        (i) => recordings[i]?.counters.lostPackets ?? 0,
+      ),
+      perStream('longroof_stream_sessions_total', 'RTSP sessions begun', 'counter', (i) => recordings[i]?.counters.sessions ?? 0),
+      one('longroof_spool_ok', '1 while the disk takes footage', stats.state === 'ok' ? 1 : 0),
+      one('longroof_spool_used_bytes', 'Footage on the disk', stats.usedBytes),
+      one('longroof_spool_quota_bytes', 'Footage that the disk may hold', stats.quotaBytes),
+      one('longroof_spool_free_bytes', 'Free on the file system', stats.freeBytes),
+      one('longroof_spool_queued_bytes', 'Waiting for the disk', stats.queuedBytes),
+      one('longroof_spool_pending_fragments', 'Fragments without a receipt', stats.pendingFragments),
+      one('longroof_spool_flushes_per_second', 'Flushes of the disk', stats.flushesPerS),
+      one('longroof_spool_write_amplification', 'Block writes over footage bytes', stats.writeAmplification),
+      one('longroof_journal_next', 'Number of the next record', stats.journalNext),
+      one('longroof_process_cpu_seconds_total', 'User and system time', (cpu.user + cpu.system) / 1e6, 'counter'),
+      one('longroof_process_resident_bytes', 'Resident memory', process.memoryUsage().rss),
+    ];
+    const uplink = this.#uplink?.();
+    if (uplink) {
+      gauges.push(one('longroof_uplink_connected', '1 while the centre is reached', uplink.connected ? 1 : 0));
+      gauges.push(one('longroof_uplink_bytes_total', 'Footage bytes sent', uplink.bytesSent, 'counter'));
+      gauges.push(one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored, 'counter'));
+      gauges.push(one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals, 'counter'));
+    }
+    return gauges;
+  }
+}
