@@ -61,8 +61,9 @@ class Progress {
       process.stdout.write(`${file[1] === 'ok' ? 'pass' : 'FAIL'}  ${file[2].replace(/# time=/, ' ')}\n`);
       this.#kept = [];
       this.#explaining = file[1] === 'not ok';
-    } else if (this.#explaining && /^ {2}\S/.test(text)) {
+    } else if (this.#explaining && /^ {2}/.test(text)) {
       process.stdout.write(`${text}\n`);
+      this.#explaining = text !== '  ...';
     } else this.#inside(text);
   }
 
@@ -76,7 +77,7 @@ class Progress {
 
 function runTap(files, progress) {
   return new Promise((resolve) => {
-    const args = ['run', `--jobs=${JOBS}`, '--reporter=tap', ...files];
+    const args = ['node_modules/tap/dist/esm/run.mjs', 'run', `--jobs=${JOBS}`, '--reporter=tap', ...files];
     const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
     const end = (signal) => {
       try {

@@ -79,6 +79,7 @@ function checkNode() {
 }
 
 function missingPackages(names) {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the braces are dpkg-query's own.
   const result = spawnSync('dpkg-query', ['-W', '-f=${Package} ${db:Status-Status}\\n', ...names], { encoding: 'utf8' });
   if (result.error) return undefined;
   const installed = new Set(
