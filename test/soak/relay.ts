@@ -1,5 +1,5 @@
 /** A TCP relay on the loopback that counts what passes: what a unit's link would be charged for, TLS included, without TCP/IP headers. */
-import { createServer, connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 
 export interface CountingRelay {
   port: number;
