@@ -1,0 +1,44 @@
+/** What the uplink has done since the agent started, as plain numbers for the metrics page; only ever raised but for the gauges. */
+export interface UplinkCounters {
+  connects: number;
+  connectFailures: number;
+  bytesSent: number;
+  chunksSent: number;
+  fragmentsStored: number;
+  rewinds: number;
+  stalls: number;
+  refusals: number;
+  receiptsRefused: number;
+  desiredRefused: number;
+  /** Messages from the controller that were none of the protocol's. */
+  badMessages: number;
+  journalSent: number;
+  journalBatches: number;
+  journalResent: number;
+  /** Gauges. */
+  connected: 0 | 1;
+  queued: number;
+  windowBytes: number;
+}
+
+export function newCounters(): UplinkCounters {
+  return {
+    connects: 0,
+    connectFailures: 0,
+    bytesSent: 0,
+    chunksSent: 0,
+    fragmentsStored: 0,
+    rewinds: 0,
+    stalls: 0,
+    refusals: 0,
+    receiptsRefused: 0,
+    desiredRefused: 0,
+    badMessages: 0,
+    journalSent: 0,
+    journalBatches: 0,
+    journalResent: 0,
+    connected: 0,
+    queued: 0,
+    windowBytes: 0,
+  };
+}

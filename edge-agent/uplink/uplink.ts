@@ -1,0 +1,218 @@
+/**
+ * 4. The uplink: keeps one connection to the controller, with a pause that grows to 30 s and differs from unit to unit when there is
+ * none, and runs both lanes over it. Everything it has to send lives in the spool; nothing piles up here while the controller is away.
+ */
+import { canonicalJson, type Json } from '@longroof/base/canonical';
+import type { Clock, Timer } from '@longroof/base/clock';
+import { Fault, toFault } from '@longroof/base/errors';
+import type { Log } from '@longroof/base/log';
+import { Backoff } from '@longroof/base/retry';
+import type { StatusMessage } from '@longroof/protocol/messages';
+import type { Spool, StoredFragment } from '../spool/spool.js';
+import { newCounters, type UplinkCounters } from './counters.js';
+import { FootageLane } from './footage-lane.js';
+import type { Outcome } from './fragment-queue.js';
+import { JournalLane } from './journal-lane.js';
+import { type Link, type LinkIdentity, openLink } from './link.js';
+import { Reporter } from './reporter.js';
+import { type DesiredReceiver, Session } from './session.js';
+
+const RETRY = { firstMs: 1_000, maxMs: 30_000 };
+/** A connection that lasted this long after its welcome ends the row of failures: two units of one name must not chase each other. */
+const STABLE_MS = 10_000;
+const STATUS_MS = 1_000;
+const END_MS = 3_000;
+
+export interface UplinkOptions {
+  config: { host: string; port: number; unit: string };
+  /** Read anew for each connection, so that a renewed certificate is taken. */
+  identity: () => LinkIdentity;
+  spool: Spool;
+  clock: Clock;
+  log: Log;
+  status: () => StatusMessage['streams'];
+  version: string;
+}
+
+export interface Uplink {
+  /** Begins to connect, and never stops trying. */
+  start(): void;
+  /** The streams' states are no longer those last published. */
+  statusChanged(): void;
+  /** Who takes the desired state: the commander. */
+  attach(receiver: DesiredReceiver): void;
+  /**
+   * Sends a fragment, lowest priority number first. Resolves when its receipt is verified and it is released, or when it has been
+   * refused. Throws LR_UPLINK_QUEUE when too many wait, and rejects with LR_CANCELLED at `stop`.
+   */
+  enqueue(fragment: StoredFragment, priority: number): Promise<Outcome>;
+  /** Says goodbye and closes. */
+  stop(): Promise<void>;
+  /** Welcomed by the controller. */
+  readonly connected: boolean;
+  /** Why there is no connection, while there is none. */
+  readonly fault: Fault | undefined;
+  readonly counters: Readonly<UplinkCounters>;
+}
+
+export function createUplink(options: UplinkOptions): Uplink {
+  return new MqttUplink(options);
+}
+
+class MqttUplink implements Uplink {
+  readonly counters = newCounters();
+  readonly #options: UplinkOptions;
+  readonly #journal: JournalLane;
+  readonly #footage: FootageLane;
+  readonly #reporter: Reporter;
+  readonly #backoff = new Backoff(RETRY);
+  readonly #stopping = new AbortController();
+  #receiver: DesiredReceiver | undefined;
+  #link: Link | undefined;
+  #running: Promise<void> | undefined;
+  #statusTimer: Timer | undefined;
+  #stable: Timer | undefined;
+  #fault: Fault | undefined;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+    const { spool, clock, log } = options;
+    const counters = this.counters;
+    this.#reporter = new Reporter(spool, clock, log);
+    this.#journal = new JournalLane({ spool, clock, log, counters, onIdle: () => this.#footage.pump() });
+    this.#footage = new FootageLane({
+      spool,
+      clock,
+      counters,
+      reporter: this.#reporter,
+      journalUnsent: () => this.#journal.unsent,
+      onSilence: () => void this.#link?.end('now'),
+    });
+  }
+
+  get connected(): boolean {
+    return this.counters.connected === 1;
+  }
+
+  get fault(): Fault | undefined {
+    return this.#fault;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  attach(receiver: DesiredReceiver): void {
+    this.#receiver = receiver;
+  }
+
+  enqueue(fragment: StoredFragment, priority: number): Promise<Outcome> {
+    if (this.#stopping.signal.aborted) throw stopped();
+    return this.#footage.enqueue(fragment, priority);
+  }
+
+  statusChanged(): void {
+    if (!this.#link) return;
+    this.#statusTimer ??= this.#options.clock.after(STATUS_MS, () => {
+      this.#statusTimer = undefined;
+      this.#link?.publishRetained('status', this.#status(true));
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#footage.end(stopped());
+    this.#statusTimer?.cancel();
+    const link = this.#link;
+    if (link) {
+      link.publishRetained('status', this.#status(false));
+      const late = this.#options.clock.after(END_MS, () => void link.end('now'));
+      await link.end('orderly');
+      late.cancel();
+    }
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!this.#stopping.signal.aborted) {
+      const fault = await this.#connectOnce().catch((error: unknown) => toFault(error, 'uplink'));
+      if (this.#stopping.signal.aborted) return;
+      const waitMs = this.#backoff.nextMs();
+      if (fault.code !== this.#fault?.code || this.#backoff.failures === 1)
+        log.warn({ error: fault, waitMs }, 'no connection to the controller');
+      this.#fault = fault;
+      await clock.sleep(waitMs, this.#stopping.signal).catch((error: unknown) => {
+        if (!this.#stopping.signal.aborted) throw error;
+      });
+    }
+  }
+
+  /** Runs one connection to its end and says why it ended. */
+  async #connectOnce(): Promise<Fault> {
+    const { config, identity, clock } = this.#options;
+    const pems = identity();
+    const session = this.#session(pems.rootPem);
+    let link: Link;
+    try {
+      link = await openLink({
+        ...config,
+        identity: pems,
+        will: this.#status(false),
+        onMessage: (down, payload) => session.onMessage(down, payload),
+      });
+    } catch (error) {
+      this.counters.connectFailures += 1;
+      throw error;
+    }
+    this.counters.connects += 1;
+    this.#link = link;
+    try {
+      if (this.#stopping.signal.aborted) throw stopped();
+      await link.subscribe();
+      link.publishRetained('status', this.#status(true));
+      session.begin(link);
+      return await link.closed;
+    } finally {
+      this.#stable?.cancel();
+      this.counters.connected = 0;
+      session.close();
+      this.#link = undefined;
+      const late = clock.after(END_MS, () => void link.end('now'));
+      await link.end('orderly');
+      late.cancel();
+    }
+  }
+
+  #session(rootPem: string): Session {
+    const { spool, clock, log, version } = this.#options;
+    return new Session({
+      spool,
+      clock,
+      log,
+      counters: this.counters,
+      reporter: this.#reporter,
+      journal: this.#journal,
+      footage: this.#footage,
+      rootPem,
+      version,
+      receiver: () => this.#receiver,
+      onWelcome: () => {
+        this.counters.connected = 1;
+        this.#fault = undefined;
+        this.#stable = clock.after(STABLE_MS, () => this.#backoff.reset());
+      },
+    });
+  }
+
+  #status(online: boolean): Buffer {
+    const { spool, clock, status, version } = this.#options;
+    const { epoch, run } = spool.identity;
+    const message: StatusMessage = { online, epoch, run, utcMs: clock.utc(), streams: status(), version };
+    return Buffer.from(canonicalJson(message as unknown as Json));
+  }
+}
+
+function stopped(): Fault {
+  return new Fault('cancelled', 'LR_CANCELLED', 'the uplink is being stopped');
+}

@@ -1,0 +1,61 @@
+/**
+ * How much footage may be under way, in bytes: at most min(credit, cwnd). It starts at 32 KiB, grows by one chunk with each
+ * acknowledgement while the way there and back takes less than 100 ms more than at its best, and is halved otherwise, at most once
+ * for what was under way together. So a full link keeps a short queue, and the journal gets through beside the footage.
+ */
+import type { MonoMs } from '@longroof/base/clock';
+import { CHUNK_PAYLOAD_BYTES_MAX, CHUNK_PAYLOAD_BYTES_SLOW } from '@longroof/protocol/chunk';
+
+const START_BYTES = 32 * 1024;
+/** Beyond this the link is fast enough for long chunks. */
+const FAST_BYTES = 256 * 1024;
+/** Bound of our own on what the controller grants. */
+export const CREDIT_BYTES_MAX = 8 * 1024 * 1024;
+const QUEUE_MS_MAX = 100;
+/** The best time is forgotten after one to two of these, so that a new way with a longer one is learnt. */
+const BEST_KEPT_MS = 30_000;
+
+export class Window {
+  readonly #creditBytes: number;
+  #cwndBytes = START_BYTES;
+  #halvedAtMs: MonoMs = Number.NEGATIVE_INFINITY;
+  #best = { sinceMs: Number.NEGATIVE_INFINITY, nowMs: Number.POSITIVE_INFINITY, beforeMs: Number.POSITIVE_INFINITY };
+
+  constructor(creditBytes: number) {
+    this.#creditBytes = Math.min(creditBytes, CREDIT_BYTES_MAX);
+  }
+
+  /** Never less than one chunk. */
+  get bytes(): number {
+    return Math.max(CHUNK_PAYLOAD_BYTES_SLOW, Math.min(this.#creditBytes, this.#cwndBytes));
+  }
+
+  get chunkBytes(): number {
+    return this.bytes > FAST_BYTES ? CHUNK_PAYLOAD_BYTES_MAX : CHUNK_PAYLOAD_BYTES_SLOW;
+  }
+
+  /**
+   * Notes that what was sent at `sentAtMs` has been acknowledged. A receipt takes as long as the centre's disk does, so it lets the
+   * window grow but says nothing of the link.
+   */
+  acknowledged(sentAtMs: MonoMs, nowMs: MonoMs, by: 'part' | 'receipt'): void {
+    const tripMs = nowMs - sentAtMs;
+    const queueMs = tripMs - this.#bestMs(tripMs, nowMs);
+    if (queueMs < QUEUE_MS_MAX) this.#cwndBytes = Math.min(this.#creditBytes, this.#cwndBytes + this.chunkBytes);
+    else if (by === 'part' && sentAtMs > this.#halvedAtMs) {
+      this.#cwndBytes = Math.max(CHUNK_PAYLOAD_BYTES_SLOW, Math.floor(this.bytes / 2));
+      this.#halvedAtMs = nowMs;
+    }
+  }
+
+  #bestMs(tripMs: number, nowMs: MonoMs): number {
+    const best = this.#best;
+    if (nowMs - best.sinceMs > BEST_KEPT_MS) {
+      best.beforeMs = nowMs - best.sinceMs > 2 * BEST_KEPT_MS ? Number.POSITIVE_INFINITY : best.nowMs;
+      best.nowMs = Number.POSITIVE_INFINITY;
+      best.sinceMs = nowMs;
+    }
+    best.nowMs = Math.min(best.nowMs, tripMs);
+    return Math.min(best.nowMs, best.beforeMs);
+  }
+}
