@@ -1,0 +1,76 @@
+/**
+ * `npm run test:fault`: breaks what a recorder stands on, with the real agent, and looks whether anything was lost or left unexplained.
+ * Prints its seed; LONGROOF_SEED gives one. Ends with `N passed, N failed`.
+ */
+import { seededRandom, testSeed } from '@longroof/base/random';
+import { Command } from 'commander';
+import { cameraGone, cameraIsHttp, cameraStalls, wallStepped } from './camera-and-clock.js';
+import { bytesFlipped, diskFull, diskReadOnly, indexDeleted, strays, syncStalled } from './disk.js';
+import { kills } from './kills.js';
+import type { Report } from './report.js';
+
+const options = new Command('test:fault')
+  .option('--kills <n>', 'how often the agent is killed', Number, 50)
+  .option('--away <seconds>', 'how long a camera is gone', Number, 60)
+  .option('--only <word>', 'only scenarios whose name holds the word')
+  .option('--keep', 'keep the folders', false)
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run test:fault\n  npm run test:fault -- --only disk --keep\n  LONGROOF_SEED=42 npm run test:fault -- --kills 5 --away 10\n',
+  )
+  .parse()
+  .opts<{ kills: number; away: number; only?: string; keep: boolean }>();
+
+const seed = testSeed();
+const random = seededRandom(seed);
+const awayMs = options.away * 1000;
+const figures: string[] = [];
+let reasonNotRun: string | undefined;
+const report: Report = {
+  keep: options.keep,
+  progress: (text) => void process.stdout.write(`   ${text}\n`),
+  figure: (text) => void figures.push(text),
+  cannot: (why) => {
+    reasonNotRun = why;
+  },
+};
+
+const scenarios: [string, () => Promise<void>][] = [
+  ['agent killed', () => kills(options.kills, random, report)],
+  ['disk full', () => diskFull(report)],
+  ['disk read-only', () => diskReadOnly(report)],
+  ['sync stalled for 3 s', () => syncStalled(report)],
+  ['index deleted', () => indexDeleted(report)],
+  ['reel with flipped bytes', () => bytesFlipped(random, report)],
+  ['wall clock stepped by +1 day', () => wallStepped(report, 1)],
+  ['wall clock stepped by -1 day', () => wallStepped(report, -1)],
+  ['stray files and folders in the spool', () => strays(report)],
+  ['camera gone', () => cameraGone(report, awayMs)],
+  ['camera stalls', () => cameraStalls(report, Math.min(awayMs, 20_000))],
+  ['camera that answers HTTP', () => cameraIsHttp(report, Math.min(awayMs, 20_000))],
+];
+
+process.stdout.write(`seed ${seed}\n`);
+let passed = 0;
+let failed = 0;
+for (const [name, run] of scenarios) {
+  if (options.only && !name.includes(options.only)) continue;
+  process.stdout.write(`${name}\n`);
+  const startMs = performance.now();
+  const tookS = (): string => ((performance.now() - startMs) / 1000).toFixed(1);
+  reasonNotRun = undefined;
+  try {
+    await run();
+    if (reasonNotRun !== undefined) process.stdout.write(`skipped: ${name}: ${reasonNotRun}\n`);
+    else {
+      passed += 1;
+      process.stdout.write(`ok: ${name} (${tookS()} s)\n`);
+    }
+  } catch (error) {
+    failed += 1;
+    process.stdout.write(`FAILED: ${name} (${tookS()} s): ${(error as Error).message}\n`);
+  }
+}
+for (const figure of figures) process.stdout.write(`${figure}\n`);
+process.stdout.write(`seed ${seed}\n${passed} passed, ${failed} failed\n`);
+process.exit(failed > 0 || passed === 0 ? 1 : 0);

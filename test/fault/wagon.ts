@@ -1,0 +1,119 @@
+/** One wagon under fault: cameras on the scripted server, the real agent as a program, and what its spool says at any moment. */
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeMedia, SMALL } from '../peers/media.js';
+import { type Program, startProgram, until } from '../peers/program.js';
+import { type RtspServer, startRtspServer } from '../peers/rtsp/server.js';
+import { bin, journalRecords, prepareWagon, ROOT } from '../peers/wagon.js';
+import { type Row, spoolRows } from './rows.js';
+
+export interface FaultWagonOptions {
+  cameras?: number;
+  quota?: string;
+  /** Put the spool there, e.g. on a small file system. */
+  spool?: string;
+  controller?: string;
+}
+
+export class FaultWagon {
+  readonly folder: string;
+  readonly spool: string;
+  readonly server: RtspServer;
+  readonly cameras: string[];
+  readonly #faultsFile: string;
+  #unitFile = '';
+  agent: Program | undefined;
+  /** CLOCK_MONOTONIC when the agent was first started. */
+  firstStartMonoMs = Number.NaN;
+
+  static async make(options: FaultWagonOptions = {}): Promise<FaultWagon> {
+    const cameras = Array.from({ length: options.cameras ?? 2 }, (_, i) => `cam-${i + 1}`);
+    const files = [await makeMedia(SMALL)];
+    const server = await startRtspServer({ mounts: Object.fromEntries(cameras.map((camera) => [camera, { files }])) });
+    const wagon = new FaultWagon(server, cameras, options.spool);
+    wagon.#unitFile = await prepareWagon({
+      folder: wagon.folder,
+      authority: path.join(wagon.folder, 'authority'),
+      quota: options.quota ?? '2GB',
+      cameras: cameras.map((id) => ({ id, url: server.url(id) })),
+    });
+    if (options.spool) {
+      const config = JSON.parse(fs.readFileSync(wagon.#unitFile, 'utf8')) as { spool: { path: string } };
+      config.spool.path = options.spool;
+      fs.writeFileSync(wagon.#unitFile, JSON.stringify(config));
+    }
+    return wagon;
+  }
+
+  private constructor(server: RtspServer, cameras: string[], spool: string | undefined) {
+    this.server = server;
+    this.cameras = cameras;
+    this.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'longroof-fault-'));
+    this.spool = spool ?? path.join(this.folder, 'spool');
+    this.#faultsFile = path.join(this.folder, 'faults');
+    this.faults('');
+  }
+
+  /** Words of faults.c: `errno=28`, `stall=3000`, `wall=86400000`; empty for none. */
+  faults(words: string): void {
+    fs.writeFileSync(this.#faultsFile, words);
+  }
+
+  start(): Program {
+    if (Number.isNaN(this.firstStartMonoMs)) this.firstStartMonoMs = monoMs();
+    this.agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], {
+      env: { LD_PRELOAD: faultsLibrary(), LONGROOF_FAULTS: this.#faultsFile, LONGROOF_FAULTS_UNDER: this.spool },
+    });
+    return this.agent;
+  }
+
+  /** Every camera has a durable fragment that ends later than `sinceMonoMs`. */
+  async recordsSince(sinceMonoMs: number, withinMs = 20_000): Promise<void> {
+    const recorded = (): boolean => {
+      const rows = this.rows();
+      return this.cameras.every((camera) => rows.some((row) => row.camera === camera && row.endMonoMs > sinceMonoMs));
+    };
+    await until(`all cameras record\n${this.agent?.output().slice(-3000)}`, () => recorded(), withinMs);
+  }
+
+  rows(): Row[] {
+    return spoolRows(this.spool);
+  }
+
+  gaps(): Gap[] {
+    return journalRecords(this.spool)
+      .filter((record) => record['type'] === 'gap')
+      .map((record) => record['body'] as Gap);
+  }
+
+  async close(keep: boolean): Promise<void> {
+    await this.agent?.stop('SIGTERM').catch(() => undefined);
+    await this.server.close();
+    if (!keep) fs.rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export interface Gap {
+  camera: string;
+  rendition: string;
+  fromMonoMs: number;
+  durationMs: number;
+  cause: string;
+}
+
+export function monoMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+let library: string | undefined;
+function faultsLibrary(): string {
+  if (library) return library;
+  const source = path.join(ROOT, 'test/fault/faults.c');
+  const built = path.join(path.dirname(fileURLToPath(import.meta.url)), 'faults.so');
+  execFileSync('gcc', ['-shared', '-fPIC', '-O2', '-o', built, source, '-ldl']);
+  library = built;
+  return built;
+}
