@@ -26,7 +26,7 @@ ENCODERS = {
     "h264": "x264enc speed-preset=ultrafast tune=zerolatency threads=1 bitrate={kbit} key-int-max={gop} bframes=0 "
     "! video/x-h264,profile=constrained-baseline ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96",
     "h265": "x265enc speed-preset=ultrafast tune=zerolatency bitrate={kbit} key-int-max={gop} "
-    'option-string="pools=none:frame-threads=1:wpp=0:bframes=0:scenecut=0:rc-lookahead=0:log-level=none" '
+    'option-string="pools=none:frame-threads=1:wpp=0:bframes=0:open-gop=0:repeat-headers=1:scenecut=0:rc-lookahead=0:log-level=none" '
     "! h265parse config-interval=-1 ! rtph265pay name=pay0 pt=96",
 }
 TICK_MS = 10
