@@ -1,0 +1,208 @@
+/**
+ * Makes the desired state happen. A generation is accepted once, durably, before anything is done about it; each pull then runs by
+ * itself. What it has come to is in the journal before it is noted, so a restart forgets none; at worst it says the same twice.
+ */
+import type { Clock, UtcMs } from '@longroof/base/clock';
+import type { Disk } from '@longroof/base/disk';
+import { Fault, toFault } from '@longroof/base/errors';
+import type { Log } from '@longroof/base/log';
+import { Backoff } from '@longroof/base/retry';
+import { streamText } from '@longroof/protocol/fragment';
+import type { DoneBody } from '@longroof/protocol/journal';
+import type { DesiredPull } from '@longroof/protocol/messages';
+import type { Spool } from '../spool/spool.js';
+import type { Uplink } from '../uplink/uplink.js';
+import { type Progress, planSteps, readDesiredState, type Step } from './plan.js';
+import { type PullContext, planPull, sendPull, untilDurable } from './pull.js';
+import { CommandState } from './state.js';
+
+const RETRY = { firstMs: 1_000, maxMs: 60_000 };
+
+export interface CommanderOptions {
+  uplink: Pick<Uplink, 'enqueue' | 'attach'>;
+  spool: Spool;
+  disk: Disk;
+  clock: Clock;
+  log: Log;
+  /** The spool's folder: `desired.json` and `commands.json` are kept there. */
+  dir: string;
+}
+
+export interface Commander {
+  /** Takes up what was under way when the agent ended, and what the controller asks for from now on. */
+  start(): void;
+  /** Stops what is under way, to be taken up again at the next start. */
+  stop(): Promise<void>;
+  readonly counters: Readonly<{
+    generation: number;
+    running: number;
+    accepted: number;
+    stale: number;
+    complete: number;
+    partial: number;
+    refused: number;
+  }>;
+}
+
+export function createCommander(options: CommanderOptions): Commander {
+  return new PullCommander(options);
+}
+
+interface Running {
+  stop: AbortController;
+  ended: Promise<void>;
+}
+
+class PullCommander implements Commander {
+  readonly counters = { generation: 0, running: 0, accepted: 0, stale: 0, complete: 0, partial: 0, refused: 0 };
+  readonly #options: CommanderOptions;
+  readonly #state: CommandState;
+  readonly #running = new Map<string, Running>();
+  readonly #endUtcMs = new Map<string, UtcMs>();
+  readonly #durable = new Set<() => void>();
+  /** Plans are made one after another: each holds one slice of a selection. */
+  #planning: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: CommanderOptions) {
+    this.#options = options;
+    const { disk, dir, spool, log, clock } = options;
+    this.#state = new CommandState(disk, dir, spool.identity.unit, spool.identity.epoch, log);
+    this.counters.generation = this.#state.generation;
+    spool.onDurable((streams) => {
+      const offsetMs = clock.utc() - clock.mono();
+      for (const { stream, endMonoMs } of streams) this.#endUtcMs.set(streamText(stream), endMonoMs + offsetMs);
+      for (const look of this.#durable) look();
+    });
+  }
+
+  start(): void {
+    this.#apply();
+    this.#options.uplink.attach({ generation: () => this.#state.generation, desired: (statement) => this.#desired(statement) });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const running of this.#running.values()) running.stop.abort();
+    await Promise.all([...this.#running.values()].map((running) => running.ended));
+  }
+
+  #desired(statement: Record<string, unknown>): void {
+    const desired = readDesiredState(statement);
+    if (this.#stopped || desired.generation === this.#state.generation) return;
+    if (desired.generation < this.#state.generation) {
+      this.counters.stale += 1;
+      return;
+    }
+    this.#state.accept(desired);
+    this.counters.accepted += 1;
+    this.counters.generation = desired.generation;
+    this.#options.log.info({ generation: desired.generation, pulls: desired.pulls.length }, 'desired state accepted');
+    this.#apply();
+  }
+
+  #apply(): void {
+    const { desired, progress } = this.#state;
+    if (!desired) return;
+    for (const step of planSteps(desired, progress, new Set(this.#running.keys()), this.#options.clock.utc())) this.#execute(step);
+  }
+
+  #execute(step: Step): void {
+    if (step.do === 'stop') {
+      this.#running.get(step.pullId)?.stop.abort();
+      return;
+    }
+    const pullId = step.do === 'start' ? step.pull.pullId : step.pullId;
+    const stop = new AbortController();
+    const work =
+      step.do === 'start' ? () => this.#pull(step.pull, step.planned, stop.signal) : () => this.#finish(pullId, 'refused', step.code);
+    const ended = this.#untilDone(pullId, work, stop.signal).finally(() => {
+      this.#running.delete(pullId);
+      this.counters.running = this.#running.size;
+      // A newer state may have named it again while it was being stopped.
+      if (stop.signal.aborted && !this.#stopped) this.#apply();
+    });
+    this.#running.set(pullId, { stop, ended });
+    this.counters.running = this.#running.size;
+  }
+
+  /** Again after a pause while the disk or the queue does not let it; what will not get better ends it as refused. */
+  async #untilDone(pullId: string, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff(RETRY);
+    let next = work;
+    while (!signal.aborted) {
+      try {
+        await next();
+        return;
+      } catch (error) {
+        const fault = toFault(error, `pull ${pullId}`);
+        if (signal.aborted || fault.kind === 'cancelled') return;
+        this.#options.log.warn({ pullId, error: fault }, 'a pull did not get through');
+        if (!fault.retryable) next = () => this.#finish(pullId, 'refused', fault.code);
+        await this.#pause(backoff.nextMs(), signal);
+      }
+    }
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.clock.sleep(ms, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  async #pull(pull: DesiredPull, before: { fragments: number; bytes: number } | undefined, signal: AbortSignal): Promise<void> {
+    const { spool, uplink, clock } = this.#options;
+    const context: PullContext = { spool, uplink, clock, signal, reached: (one, end) => this.#reached(one, end) };
+    const known = this.#state.progress.get(pull.pullId);
+    const planned = (known?.state === 'planned' ? known : before) ?? (await this.#plan(pull, context));
+    const sent = await sendPull(pull, planned.bytes, context);
+    const all = sent.refused === 0 && sent.fragments >= planned.fragments;
+    await this.#finish(pull.pullId, all ? 'complete' : 'partial');
+  }
+
+  async #plan(pull: DesiredPull, context: PullContext): Promise<{ fragments: number; bytes: number }> {
+    await untilDurable(pull, context);
+    const mine = this.#planning.then(() => planPull(pull, context));
+    this.#planning = mine.catch(() => undefined);
+    const plan = await mine;
+    const { parts, missing, fragments, bytes } = plan;
+    await this.#record({ pullId: pull.pullId, state: 'planned', parts, missing });
+    this.#state.note(pull.pullId, { state: 'planned', fragments, bytes });
+    return { fragments, bytes };
+  }
+
+  async #finish(pullId: string, state: Exclude<Progress['state'], 'planned'>, code?: string): Promise<void> {
+    await this.#record(code ? { pullId, state, code } : { pullId, state });
+    this.#state.note(pullId, { state });
+    this.counters[state] += 1;
+    this.#options.log.info({ pullId, state, code }, 'pull ended');
+  }
+
+  async #record(body: DoneBody): Promise<void> {
+    await this.#options.spool.record('done', body, { urgent: true });
+  }
+
+  #reached(pull: DesiredPull, signal: AbortSignal): Promise<void> {
+    const texts = pull.cameras.map((camera) => streamText({ camera, rendition: pull.rendition }));
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        this.#durable.delete(look);
+        signal.removeEventListener('abort', stop);
+      };
+      const look = (): void => {
+        if (!texts.every((text) => (this.#endUtcMs.get(text) ?? 0) >= pull.toUtcMs)) return;
+        end();
+        resolve();
+      };
+      const stop = (): void => {
+        end();
+        reject(new Fault('cancelled', 'LR_CANCELLED', 'the pull is no longer wanted'));
+      };
+      this.#durable.add(look);
+      signal.addEventListener('abort', stop, { once: true });
+      look();
+    });
+  }
+}

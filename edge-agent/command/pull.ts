@@ -1,0 +1,108 @@
+/**
+ * One pull from beginning to end: wait until its time is on the disk, say what will come, send it, say what came of it. Its selection
+ * is read in slices, and at most 64 of its fragments wait at the uplink, so a day of eight cameras costs no more memory than a minute.
+ */
+import type { Clock } from '@longroof/base/clock';
+import { Fault } from '@longroof/base/errors';
+import type { FragmentMeta } from '@longroof/protocol/fragment';
+import type { DesiredPull } from '@longroof/protocol/messages';
+import type { Selection, Spool } from '../spool/spool.js';
+import type { Uplink } from '../uplink/uplink.js';
+import { PullPlan, Seam } from './parts.js';
+
+const SLICE_STREAM_MS = 120_000;
+const PLAN_SLICE_STREAM_MS = 1_200_000;
+const WAITING_MAX = 64;
+/** Footage of the last moments is on the disk by then, or will not be. */
+const SETTLE_MS = 10_000;
+
+export interface PullContext {
+  spool: Spool;
+  uplink: Pick<Uplink, 'enqueue'>;
+  clock: Clock;
+  signal: AbortSignal;
+  /** Resolves when the footage of these streams reaches `toUtcMs`; rejects when the signal aborts. */
+  reached: (pull: DesiredPull, signal: AbortSignal) => Promise<void>;
+}
+
+/** Resolves 10 s after the end of the pull's time, or as soon as all its cameras are durable to there. */
+export async function untilDurable(pull: DesiredPull, context: PullContext): Promise<void> {
+  const { clock, signal } = context;
+  const waitMs = pull.toUtcMs + SETTLE_MS - clock.utc();
+  if (waitMs <= 0) return;
+  const over = new AbortController();
+  const both = AbortSignal.any([signal, over.signal]);
+  const sleep = clock.sleep(waitMs, both).catch((error: unknown) => {
+    if (!over.signal.aborted) throw error;
+  });
+  await Promise.race([sleep, context.reached(pull, both)]).finally(() => over.abort());
+}
+
+export async function planPull(pull: DesiredPull, context: PullContext): Promise<PullPlan> {
+  const plan = new PullPlan();
+  for await (const selection of slices(pull, context, PLAN_SLICE_STREAM_MS)) plan.add(selection);
+  return plan;
+}
+
+export interface Sent {
+  fragments: number;
+  bytes: number;
+  refused: number;
+}
+
+/** Sends what there is and resolves when all of it has been answered. Lower `priority` first. */
+export async function sendPull(pull: DesiredPull, priority: number, context: PullContext): Promise<Sent> {
+  const sent: Sent = { fragments: 0, bytes: 0, refused: 0 };
+  const seam = new Seam();
+  const waiting = new Set<Promise<void>>();
+  let failed: unknown;
+  for await (const selection of slices(pull, context, SLICE_STREAM_MS)) {
+    for (const fragment of seam.fresh(selection.fragments)) {
+      const answered = context.uplink
+        .enqueue(fragment, priority)
+        .then(
+          (outcome) => count(sent, fragment.meta, outcome === 'stored'),
+          (error: unknown) => {
+            failed ??= error;
+          },
+        )
+        .finally(() => waiting.delete(answered));
+      waiting.add(answered);
+      while (waiting.size >= WAITING_MAX) await orStopped(Promise.race(waiting), context.signal);
+      if (failed !== undefined) throw failed;
+    }
+  }
+  await orStopped(Promise.all(waiting), context.signal);
+  if (failed !== undefined) throw failed;
+  return sent;
+}
+
+function count(sent: Sent, meta: FragmentMeta, stored: boolean): void {
+  if (!stored) sent.refused += 1;
+  else {
+    sent.fragments += 1;
+    sent.bytes += meta.bytes;
+  }
+}
+
+async function* slices(pull: DesiredPull, context: PullContext, streamMs: number): AsyncGenerator<Selection> {
+  const streams = pull.cameras.map((camera) => ({ camera, rendition: pull.rendition }));
+  const stepMs = Math.ceil(streamMs / streams.length);
+  for (let fromMs = pull.fromUtcMs; fromMs < pull.toUtcMs; fromMs += stepMs) {
+    if (context.signal.aborted) throw stopped();
+    yield await context.spool.select(streams, fromMs, Math.min(fromMs + stepMs, pull.toUtcMs));
+  }
+}
+
+function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(stopped());
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(stopped());
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+export function stopped(): Fault {
+  return new Fault('cancelled', 'LR_CANCELLED', 'the pull is no longer wanted');
+}
