@@ -12,6 +12,17 @@ export const CHUNK_PAYLOAD_BYTES_SLOW = 16 * 1024;
 export const FRAGMENT_BYTES_MAX = 64 * 1024 * 1024;
 const MAGIC = 0x4c52434b;
 
+/** The most that a fragment grows between two `part` acknowledgements. */
+const PART_BYTES = 128 * 1024;
+
+/**
+ * Whether the controller acknowledges a fragment's contiguous offset now: each slow chunk, because the sender's window may be no more
+ * than that; long ones every min(128 KiB, half the credit). `unackedBytes` counts from the last `part` of this fragment.
+ */
+export function partIsDue(unackedBytes: number, lastPayloadBytes: number, creditBytes: number): boolean {
+  return lastPayloadBytes <= CHUNK_PAYLOAD_BYTES_SLOW || unackedBytes >= Math.min(PART_BYTES, Math.floor(creditBytes / 2));
+}
+
 export interface Chunk {
   /** Names the fragment within one connection: given by its manifest. */
   handle: number;
