@@ -144,6 +144,8 @@ export interface PullTable {
   person: string;
   /** queued: not yet sent; waiting: sent or to be sent, the wagon is away; running: planned, bytes arrive. */
   state: PullState;
+  /** What the unit said at its end; the pull is done once all that it named is here too. */
+  final: 'complete' | 'partial' | null;
   /** Set with `failed`: the coded reason. */
   code: string | null;
   created_utc_ms: number;

@@ -1,0 +1,174 @@
+/**
+ * 6. Footage in a folder: `blobs/KEY`, written first under `tmp/`. A key appears only with all of its bytes synced, and its entry and
+ * those of new folders above it synced too. What a stop left under `tmp/` is removed at the next start.
+ */
+import path from 'node:path';
+import { type AsyncDisk, type AsyncFile, systemAsyncDisk } from '@longroof/base/async-disk';
+import { assert, Fault } from '@longroof/base/errors';
+import type { BlobStore, BlobWriter } from './blobs.js';
+
+/** Small writes are gathered up to this. */
+const GATHER_BYTES = 256 * 1024;
+const KEY_CHARS_MAX = 512;
+const SEGMENT = /^[A-Za-z0-9_.-]{1,128}$/;
+
+function checkKey(key: string): void {
+  const segments = key.split('/');
+  const ok = key.length <= KEY_CHARS_MAX && segments.every((segment) => SEGMENT.test(segment) && segment !== '.' && segment !== '..');
+  if (!ok) throw new Fault('invalid', 'LR_BLOB_KEY', `no key for a blob: ${JSON.stringify(key.slice(0, 80))}`);
+}
+
+export async function openFolderBlobs(options: { dir: string; disk?: AsyncDisk }): Promise<BlobStore> {
+  const blobs = new FolderBlobs(options.dir, options.disk ?? systemAsyncDisk);
+  await blobs.open();
+  return blobs;
+}
+
+export class FolderBlobs implements BlobStore {
+  readonly #root: string;
+  readonly #temporary: string;
+  readonly #disk: AsyncDisk;
+  readonly #syncs: DirectorySyncs;
+  #created = 0;
+
+  constructor(directory: string, disk: AsyncDisk) {
+    this.#root = path.resolve(directory, 'blobs');
+    this.#temporary = path.resolve(directory, 'tmp');
+    this.#disk = disk;
+    this.#syncs = new DirectorySyncs(disk);
+  }
+
+  async open(): Promise<void> {
+    await this.#disk.makeDirectory(this.#root);
+    await this.#disk.makeDirectory(this.#temporary);
+    await this.#disk.syncDirectory(path.dirname(this.#root));
+    for (const name of await this.#disk.list(this.#temporary)) await this.#disk.remove(path.join(this.#temporary, name));
+  }
+
+  async create(key: string): Promise<BlobWriter> {
+    checkKey(key);
+    this.#created += 1;
+    const temporary = path.join(this.#temporary, `${process.pid}-${this.#created}`);
+    const file = await this.#disk.create(temporary);
+    return new FolderWriter({
+      disk: this.#disk,
+      syncs: this.#syncs,
+      file,
+      temporary,
+      target: path.join(this.#root, key),
+      root: this.#root,
+    });
+  }
+
+  async has(key: string): Promise<boolean> {
+    checkKey(key);
+    return this.#disk.exists(path.join(this.#root, key));
+  }
+
+  async read(key: string, start = 0, endExclusive?: number): Promise<Buffer | undefined> {
+    checkKey(key);
+    assert(start >= 0 && (endExclusive === undefined || endExclusive >= start), 'a range of a blob');
+    return this.#disk.read(path.join(this.#root, key), start, endExclusive);
+  }
+}
+
+interface WriterParts {
+  disk: AsyncDisk;
+  syncs: DirectorySyncs;
+  file: AsyncFile;
+  temporary: string;
+  target: string;
+  root: string;
+}
+
+class FolderWriter implements BlobWriter {
+  readonly #parts: WriterParts;
+  #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
+  #ended = false;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    assert(!this.#ended, 'write to a blob that has ended');
+    this.#gathered.push(bytes);
+    this.#gatheredBytes += bytes.length;
+    if (this.#gatheredBytes >= GATHER_BYTES) await this.#flush();
+  }
+
+  async commit(): Promise<void> {
+    assert(!this.#ended, 'commit of a blob that has ended');
+    const { disk, syncs, file, temporary, target, root } = this.#parts;
+    await this.#flush();
+    await file.datasync();
+    this.#ended = true;
+    await file.close();
+    const directory = path.dirname(target);
+    await disk.makeDirectory(directory);
+    await disk.rename(temporary, target);
+    // Another writer may have made a folder that it has not synced yet, so all that lead to the blob are synced once by us too.
+    await syncs.known(directory, root);
+    await syncs.sync(directory);
+  }
+
+  async abort(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#gathered = [];
+    await this.#parts.file.close();
+    await this.#parts.disk.remove(this.#parts.temporary);
+  }
+
+  async #flush(): Promise<void> {
+    const parts = this.#gathered;
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    if (parts.length > 0) await this.#parts.file.append(parts);
+  }
+}
+
+/** Folders whose own entry in their parent is known to be durable; beyond this they are forgotten and synced again. */
+const KNOWN_MAX = 10_000;
+
+/** One fsync of a folder serves all that were renamed into it before the fsync began. */
+class DirectorySyncs {
+  readonly #disk: AsyncDisk;
+  readonly #running = new Map<string, { now: Promise<void>; next: Promise<void> | undefined }>();
+  readonly #known = new Set<string>();
+
+  constructor(disk: AsyncDisk) {
+    this.#disk = disk;
+  }
+
+  async known(directory: string, root: string): Promise<void> {
+    if (this.#known.has(directory) || directory === root) return;
+    const parent = path.dirname(directory);
+    await this.known(parent, root);
+    await this.sync(parent);
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+    this.#known.add(directory);
+  }
+
+  sync(directory: string): Promise<void> {
+    const running = this.#running.get(directory);
+    if (!running) return this.#start(directory);
+    // The one under way may have begun before our rename.
+    running.next ??= running.now.then(
+      () => this.#start(directory),
+      () => this.#start(directory),
+    );
+    return running.next;
+  }
+
+  #start(directory: string): Promise<void> {
+    const entry = { now: this.#disk.syncDirectory(directory), next: undefined as Promise<void> | undefined };
+    this.#running.set(directory, entry);
+    const end = (): void => {
+      if (this.#running.get(directory) === entry && !entry.next) this.#running.delete(directory);
+    };
+    entry.now.then(end, end);
+    return entry.now;
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * The steps that make the tables of `tables.ts`, in order; a step that has run anywhere is never changed again. Column types are the
+ * portable subset: `text`, `integer` (32 bits) and `double precision`, which holds every whole number that JavaScript can.
+ */
+import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
+
+type Columns = Record<string, 'text' | 'integer' | 'double precision'>;
+const TEXT = 'text';
+const FLAG = 'integer';
+const NUMBER = 'double precision';
+
+/** Columns whose name ends in `?` may be null. */
+function table(db: Kysely<unknown>, name: string, columns: Columns, key: readonly string[]): CreateTableBuilder<string, string> {
+  let builder = db.schema.createTable(name) as CreateTableBuilder<string, string>;
+  for (const [column, type] of Object.entries(columns))
+    builder = column.endsWith('?')
+      ? builder.addColumn(column.slice(0, -1), sql.raw(type))
+      : builder.addColumn(column, sql.raw(type), (c) => c.notNull());
+  return builder.addPrimaryKeyConstraint(`${name}_key`, key as never) as CreateTableBuilder<string, string>;
+}
+
+const STREAM: Columns = { unit: TEXT, epoch: TEXT, camera: TEXT, rendition: TEXT, run: NUMBER };
+
+async function createUnits(db: Kysely<unknown>): Promise<void> {
+  await table(
+    db,
+    'unit',
+    {
+      unit: TEXT,
+      part: TEXT,
+      first_seen_utc_ms: NUMBER,
+      last_seen_utc_ms: NUMBER,
+      online: FLAG,
+      'epoch?': TEXT,
+      'run?': NUMBER,
+      'version?': TEXT,
+      'status_json?': TEXT,
+      generation: NUMBER,
+      'lat_deg?': NUMBER,
+      'lon_deg?': NUMBER,
+      'fix_utc_ms?': NUMBER,
+    },
+    ['unit'],
+  ).execute();
+  await table(db, 'epoch', { unit: TEXT, epoch: TEXT, journal_key_pem: TEXT, next_seq: NUMBER, head: TEXT, started_utc_ms: NUMBER }, [
+    'unit',
+    'epoch',
+  ]).execute();
+  await table(db, 'refusal', { unit: TEXT, code: TEXT, count: NUMBER, last_utc_ms: NUMBER, last_message: TEXT }, [
+    'unit',
+    'code',
+  ]).execute();
+}
+
+async function createJournal(db: Kysely<unknown>): Promise<void> {
+  await table(
+    db,
+    'journal',
+    {
+      unit: TEXT,
+      epoch: TEXT,
+      seq: NUMBER,
+      run: NUMBER,
+      mono_ms: NUMBER,
+      utc_ms: NUMBER,
+      type: TEXT,
+      body_json: TEXT,
+      text: TEXT,
+      hash: TEXT,
+      received_utc_ms: NUMBER,
+    },
+    ['unit', 'epoch', 'seq'],
+  ).execute();
+  await db.schema.createIndex('journal_by_type').on('journal').columns(['unit', 'type', 'epoch', 'seq']).execute();
+  await table(db, 'run', { unit: TEXT, epoch: TEXT, run: NUMBER, boot: TEXT }, ['unit', 'epoch', 'run']).execute();
+  await table(
+    db,
+    'anchor',
+    { unit: TEXT, epoch: TEXT, boot: TEXT, at_mono_ms: NUMBER, offset_ms: NUMBER, source: TEXT, error_ms: NUMBER },
+    ['unit', 'epoch', 'boot', 'at_mono_ms'],
+  ).execute();
+}
+
+async function createFootage(db: Kysely<unknown>): Promise<void> {
+  await table(
+    db,
+    'reel',
+    {
+      ...STREAM,
+      seq_first: NUMBER,
+      count: NUMBER,
+      boot: TEXT,
+      start_mono_ms: NUMBER,
+      start_utc_ms: NUMBER,
+      end_utc_ms: NUMBER,
+      wall_source: TEXT,
+      wall_error_ms: NUMBER,
+      bytes: NUMBER,
+      root: TEXT,
+      init_sha256: TEXT,
+      codec: TEXT,
+      lost_packets: NUMBER,
+      'gone?': TEXT,
+    },
+    ['unit', 'epoch', 'camera', 'rendition', 'run', 'seq_first'],
+  ).execute();
+  await db.schema.createIndex('reel_by_time').on('reel').columns(['unit', 'start_utc_ms', 'end_utc_ms']).execute();
+  await db.schema.createIndex('reel_by_boot').on('reel').columns(['unit', 'epoch', 'boot', 'wall_error_ms']).execute();
+  await table(db, 'gap', { ...STREAM, seq: NUMBER, from_utc_ms: NUMBER, to_utc_ms: NUMBER, cause: TEXT, 'detail?': TEXT }, [
+    'unit',
+    'epoch',
+    'seq',
+  ]).execute();
+  await db.schema.createIndex('gap_by_time').on('gap').columns(['unit', 'from_utc_ms', 'to_utc_ms']).execute();
+  await table(db, 'init', { sha256: TEXT, codec: TEXT, base64: TEXT }, ['sha256']).execute();
+  await table(
+    db,
+    'fragment',
+    {
+      ...STREAM,
+      seq: NUMBER,
+      sha256: TEXT,
+      init_sha256: TEXT,
+      bytes: NUMBER,
+      start_mono_ms: NUMBER,
+      start90k: NUMBER,
+      duration90k: NUMBER,
+      start_utc_ms: NUMBER,
+      wall_source: TEXT,
+      wall_error_ms: NUMBER,
+      independent: FLAG,
+      damaged: FLAG,
+      codec: TEXT,
+      meta_json: TEXT,
+      stored_utc_ms: NUMBER,
+    },
+    ['unit', 'epoch', 'camera', 'rendition', 'run', 'seq'],
+  )
+    .addForeignKeyConstraint('fragment_init', ['init_sha256'] as never, 'init', ['sha256'] as never)
+    .execute();
+  await db.schema.createIndex('fragment_by_time').on('fragment').columns(['unit', 'camera', 'start_utc_ms']).execute();
+}
+
+async function createPulls(db: Kysely<unknown>): Promise<void> {
+  await table(
+    db,
+    'pull',
+    {
+      id: TEXT,
+      unit: TEXT,
+      cameras_json: TEXT,
+      rendition: TEXT,
+      from_utc_ms: NUMBER,
+      to_utc_ms: NUMBER,
+      reason: TEXT,
+      'case_number?': TEXT,
+      person: TEXT,
+      state: TEXT,
+      'final?': TEXT,
+      'code?': TEXT,
+      created_utc_ms: NUMBER,
+      'planned_utc_ms?': NUMBER,
+      'ended_utc_ms?': NUMBER,
+      'bytes_total?': NUMBER,
+    },
+    ['id'],
+  ).execute();
+  await db.schema.createIndex('pull_by_unit').on('pull').columns(['unit', 'state', 'created_utc_ms']).execute();
+  const part: Columns = { pull: TEXT, ordinal: FLAG, camera: TEXT, rendition: TEXT };
+  await table(db, 'pull_part', { ...part, epoch: TEXT, run: NUMBER, seq_first: NUMBER, seq_last: NUMBER, bytes: NUMBER }, [
+    'pull',
+    'ordinal',
+  ])
+    .addForeignKeyConstraint('pull_part_pull', ['pull'] as never, 'pull', ['id'] as never)
+    .execute();
+  await table(db, 'pull_missing', { ...part, from_utc_ms: NUMBER, to_utc_ms: NUMBER, cause: TEXT }, ['pull', 'ordinal'])
+    .addForeignKeyConstraint('pull_missing_pull', ['pull'] as never, 'pull', ['id'] as never)
+    .execute();
+}
+
+async function createPeople(db: Kysely<unknown>): Promise<void> {
+  await table(db, 'person', { name: TEXT, password_hash: TEXT, role: TEXT, created_utc_ms: NUMBER }, ['name']).execute();
+  await table(
+    db,
+    'audit',
+    {
+      seq: NUMBER,
+      utc_ms: NUMBER,
+      person: TEXT,
+      action: TEXT,
+      subject: TEXT,
+      'reason?': TEXT,
+      detail_json: TEXT,
+      prev: TEXT,
+      hash: TEXT,
+    },
+    ['seq'],
+  ).execute();
+  await table(db, 'setting', { key: TEXT, value: TEXT }, ['key']).execute();
+}
+
+const FIRST: Migration = {
+  async up(db) {
+    await createUnits(db);
+    await createJournal(db);
+    await createFootage(db);
+    await createPulls(db);
+    await createPeople(db);
+  },
+};
+
+export const migrations: MigrationProvider = { getMigrations: async () => ({ '0001-first': FIRST }) };

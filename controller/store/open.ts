@@ -1,0 +1,81 @@
+/**
+ * 6. The database of the embedded default: SQLite in a folder, write-ahead log, every commit synced, foreign keys held. Opening brings
+ * its tables up to date. Queries go through kysely in the portable subset, so that PostgreSQL can stand in its place.
+ */
+import { randomBytes } from 'node:crypto';
+import path from 'node:path';
+import type { Clock } from '@longroof/base/clock';
+import { type Disk, systemDisk } from '@longroof/base/disk';
+import { Fault, toFault } from '@longroof/base/errors';
+import type { Log } from '@longroof/base/log';
+import Database from 'better-sqlite3';
+import { Kysely, Migrator, SqliteDialect } from 'kysely';
+import { migrations } from './migrations.js';
+import type { Tables } from './tables.js';
+
+export type Db = Kysely<Tables>;
+
+export interface Store {
+  readonly db: Db;
+  /** 32 hex digits, made with the database. A database restored from a backup gets a new one: units then offer again all they have. */
+  readonly storeEpoch: string;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  dir: string;
+  clock: Clock;
+  log: Log;
+  disk?: Disk;
+}
+
+const EPOCH_KEY = 'store-epoch';
+const BUSY_MS = 5000;
+
+/** Throws `corrupt` (LR_STORE_OPEN) when the file is no database of ours or cannot be brought up to date. */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  (options.disk ?? systemDisk).makeDirectory(options.dir);
+  const file = path.join(options.dir, 'longroof.db');
+  let db: Db | undefined;
+  try {
+    db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: openDatabase(file) }) });
+    await migrate(db, options.log);
+    const storeEpoch = await ensureStoreEpoch(db);
+    options.log.info({ file, storeEpoch, utcMs: options.clock.utc() }, 'store open');
+    const open = db;
+    return { db: open, storeEpoch, close: () => open.destroy() };
+  } catch (error) {
+    await db?.destroy();
+    const fault = toFault(error, `open ${file}`);
+    if (fault.code.startsWith('LR_SYS_E')) throw fault;
+    throw new Fault('corrupt', 'LR_STORE_OPEN', `${file}: ${fault.message}`, {
+      cause: error,
+      hint: 'Check that the folder is the data folder of this controller and that its disk is sound, or restore it from a backup.',
+    });
+  }
+}
+
+/** All of the database's pragmas stand here. */
+function openDatabase(file: string): Database.Database {
+  const database = new Database(file, { timeout: BUSY_MS });
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = FULL');
+  database.pragma('foreign_keys = ON');
+  database.pragma('journal_size_limit = 67108864');
+  return database;
+}
+
+async function migrate(db: Db, log: Log): Promise<void> {
+  const { error, results } = await new Migrator({ db, provider: migrations }).migrateToLatest();
+  for (const result of results ?? []) log.info({ migration: result.migrationName, status: result.status }, 'store migrated');
+  if (error) throw error;
+}
+
+async function ensureStoreEpoch(db: Db): Promise<string> {
+  await db
+    .insertInto('setting')
+    .values({ key: EPOCH_KEY, value: randomBytes(16).toString('hex') })
+    .onConflict((conflict) => conflict.column('key').doNothing())
+    .execute();
+  return (await db.selectFrom('setting').select('value').where('key', '=', EPOCH_KEY).executeTakeFirstOrThrow()).value;
+}
