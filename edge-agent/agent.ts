@@ -3,6 +3,7 @@ import type { Clock, Timer } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
 import type { Log } from '@longroof/base/log';
 import { checkReload, renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
+import { type Commander, createCommander } from './command/commander.js';
 import { type Endpoint, openEndpoint } from './health/endpoint.js';
 import { Gnss } from './health/gnss.js';
 import { TrackLog } from './health/track-log.js';
@@ -10,6 +11,8 @@ import { WallClock } from './health/wall-clock.js';
 import { Recorder } from './recorder.js';
 import { openSpool } from './spool/open.js';
 import type { Spool } from './spool/spool.js';
+import { readLinkIdentity } from './uplink/identity.js';
+import { createUplink, type Uplink } from './uplink/uplink.js';
 import { VERSION } from './version.js';
 import { Vitals } from './vitals.js';
 
@@ -21,8 +24,11 @@ export interface AgentOptions {
   log: Log;
 }
 
+/** A dead link may not keep what is in memory from the disk. */
+const GOODBYE_MS = 700;
 const HEALTH_MS = 5 * 60_000;
 const GPSD_PORT = 2947;
+const MQTTS_PORT = 8883;
 /** systemd-timesyncd and chrony leave these while they keep the clock. */
 const SYNCHRONISED_FILES = ['/run/systemd/timesync/synchronized', '/run/chrony/synchronized'];
 
@@ -37,6 +43,8 @@ export class Agent {
   #vitals!: Vitals;
   #gnss: Gnss | undefined;
   #endpoint: Endpoint | undefined;
+  #uplink: Uplink | undefined;
+  #commander: Commander | undefined;
 
   static async start(options: AgentOptions): Promise<Agent> {
     const agent = new Agent(options);
@@ -64,7 +72,10 @@ export class Agent {
   async stop(): Promise<void> {
     for (const timer of this.#timers) timer.cancel();
     this.#gnss?.stop();
+    await this.#commander?.stop();
+    const goodbye = this.#uplink?.stop();
     await this.#recorder.stop();
+    await Promise.race([goodbye, this.#options.clock.sleep(GOODBYE_MS)]);
     const points = this.#tracks.flush();
     if (points) this.#record('track', { points });
     await this.#spool.close();
@@ -108,6 +119,7 @@ export class Agent {
     }
     await this.#recorder.apply(config.cameras);
     this.#startGnss();
+    this.#startUplink();
     this.#timers.push(clock.every(1000, () => this.#wall.tick()));
     this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', this.#vitals.record())));
   }
@@ -136,9 +148,38 @@ export class Agent {
     this.#gnss.start();
   }
 
+  #startUplink(): void {
+    const { clock, disk, log } = this.#options;
+    const { controller, unit, identity, spool } = this.#config;
+    if (!controller) return;
+    this.#uplink = createUplink({
+      config: { host: controller.hostname, port: controller.port ? Number(controller.port) : MQTTS_PORT, unit },
+      identity: () => readLinkIdentity(disk, identity),
+      spool: this.#spool,
+      clock,
+      log: log.child({ part: 'uplink' }),
+      status: () => this.#recorder.status(),
+      version: VERSION,
+    });
+    const { counters } = this.#uplink;
+    this.#vitals.watchUplink(() => ({ ...counters, connected: counters.connected === 1 }));
+    this.#commander = createCommander({
+      uplink: this.#uplink,
+      spool: this.#spool,
+      disk,
+      clock,
+      log: log.child({ part: 'command' }),
+      dir: spool.path,
+    });
+    this.#commander.start();
+    this.#uplink.start();
+  }
+
   #record(...[type, body]: Parameters<Spool['record']>): void {
     this.#spool.record(type, body).catch((error: unknown) => this.#options.log.error({ error, type }, 'a record was not written'));
   }
 
-  #statusChanged(): void {}
+  #statusChanged(): void {
+    this.#uplink?.statusChanged();
+  }
 }
