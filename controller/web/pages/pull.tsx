@@ -1,0 +1,154 @@
+/** One footage request: how far it is, what is missing and why, and the footage itself. */
+import { Alert, Paper, Progress, Stack, Text, Title } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import type { PullShape } from '../../api/shapes.js';
+import { ApiFault } from '../api/client.js';
+import { usePull } from '../api/queries.js';
+import { PullStateBadge } from '../parts/badges.js';
+import { Icon } from '../parts/icons.js';
+import { Moment } from '../parts/moment.js';
+import { Loaded, Problem } from '../parts/states.js';
+import { useFormat } from '../parts/use-format.js';
+import { useTitle } from '../parts/use-title.js';
+import { useWords } from '../parts/words.js';
+import { Footage } from '../player/footage.js';
+import { Link } from '../router.js';
+import { GapList } from '../timeline/gap-list.js';
+
+export function PullPage({ id }: { id: string }) {
+  const pull = usePull(id);
+  return <Loaded query={pull}>{(found) => <Pull pull={found} />}</Loaded>;
+}
+
+function Pull({ pull }: { pull: PullShape }) {
+  const { t } = useTranslation();
+  useTitle(t('pull.title', { unit: pull.unitId }));
+  return (
+    <Stack gap="md">
+      <div className="page-head">
+        <Title order={1} size="h3">
+          {t('pull.title', { unit: pull.unitId })}
+        </Title>
+        <PullStateBadge state={pull.state} />
+      </div>
+      <State pull={pull} />
+      <Footage pull={pull} />
+      <Missing pull={pull} />
+      <Facts pull={pull} />
+    </Stack>
+  );
+}
+
+function State({ pull }: { pull: PullShape }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const total = pull.bytesTotal;
+  const share = total ? pull.bytesDone / total : pull.state === 'done' ? 1 : 0;
+  if (pull.state === 'failed') {
+    const problem = pull.problem ?? { code: 'LR_INTERNAL', message: t('pull.failed') };
+    return <Problem error={new ApiFault('invalid', { code: problem.code, title: problem.message, status: 0 })} />;
+  }
+  return (
+    <Paper withBorder radius="md" p="md">
+      <div className="progress-words">
+        <Text size="sm">{t('pull.progress')}</Text>
+        <Text size="sm" data-testid="progress">
+          {total === null
+            ? format.bytes(pull.bytesDone)
+            : t('pull.progressOf', { done: format.bytes(pull.bytesDone), total: format.bytes(total) })}{' '}
+          · {format.percent(share)}
+        </Text>
+      </div>
+      <Progress value={share * 100} size="lg" animated={pull.state === 'running'} aria-label={t('pull.progress')} />
+      {pull.state === 'waiting' && pull.waitingSince ? (
+        <Alert color="yellow" mt="sm" icon={<Icon name="waiting" />}>
+          {t('pull.waitingSince', { time: format.dateTime(Date.parse(pull.waitingSince)) })}
+        </Alert>
+      ) : null}
+      {pull.state === 'queued' ? (
+        <Text size="sm" c="dimmed" mt={6}>
+          {t('pull.queued')}
+        </Text>
+      ) : null}
+    </Paper>
+  );
+}
+
+function Missing({ pull }: { pull: PullShape }) {
+  const { t } = useTranslation();
+  const words = useWords();
+  const planned = pull.state === 'done' || pull.parts.length > 0 || pull.missing.length > 0;
+  return (
+    <Paper withBorder radius="md" p="md" component="section" aria-label={t('pull.missing')}>
+      <Title order={2} size="h5" mb="xs">
+        {t('pull.missing')}
+      </Title>
+      {pull.missing.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          {planned ? t('pull.nothingMissing') : t('pull.notPlanned')}
+        </Text>
+      ) : (
+        <GapList
+          gaps={pull.missing.map((gap) => ({
+            camera: gap.camera,
+            fromMs: Date.parse(gap.from),
+            toMs: Date.parse(gap.to),
+            cause: words.cause(gap.cause),
+          }))}
+        />
+      )}
+    </Paper>
+  );
+}
+
+function Facts({ pull }: { pull: PullShape }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  return (
+    <Paper withBorder radius="md" p="md" component="section" aria-label={t('pull.facts')}>
+      <Title order={2} size="h5" mb="xs">
+        {t('pull.facts')}
+      </Title>
+      <dl className="facts wide">
+        <dt>{t('pulls.unit')}</dt>
+        <dd>
+          <Link to={`/units/${pull.unitId}`}>
+            <bdi>{pull.unitId}</bdi>
+          </Link>
+        </dd>
+        <dt>{t('pull.span')}</dt>
+        <dd>
+          <Moment at={pull.from} /> — <Moment at={pull.to} /> ({format.length(Date.parse(pull.to) - Date.parse(pull.from))})
+        </dd>
+        <dt>{t('pull.quality')}</dt>
+        <dd>{t(`quality.${pull.quality}`)}</dd>
+        <dt>{t('pull.reason')}</dt>
+        <dd dir="auto">{pull.reason}</dd>
+        {pull.caseNumber ? (
+          <>
+            <dt>{t('pull.caseNumber')}</dt>
+            <dd>
+              <bdi>{pull.caseNumber}</bdi>
+            </dd>
+          </>
+        ) : null}
+        <dt>{t('pull.person')}</dt>
+        <dd>
+          <bdi>{pull.person}</bdi>
+        </dd>
+        <dt>{t('pull.created')}</dt>
+        <dd>
+          <Moment at={pull.created} />
+        </dd>
+        {pull.ended ? (
+          <>
+            <dt>{t('pull.ended')}</dt>
+            <dd>
+              <Moment at={pull.ended} />
+            </dd>
+          </>
+        ) : null}
+      </dl>
+    </Paper>
+  );
+}

@@ -1,0 +1,208 @@
+/** One wagon: its state, its footage and gaps over time, and the way to request a part of it. */
+import { Alert, Button, Paper, Stack, Text, Title } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { CoverageShape, UnitShape } from '../../api/shapes.js';
+import { rangeOf, type TimelineSpan, useCoverage, useUnit } from '../api/queries.js';
+import { type Range, type Row, rowsOf, sumOf } from '../logic/coverage.js';
+import { CameraChip, UnitStateBadge } from '../parts/badges.js';
+import { Icon } from '../parts/icons.js';
+import { Moment } from '../parts/moment.js';
+import { Position } from '../parts/position.js';
+import { Empty, Loaded } from '../parts/states.js';
+import { useFormat } from '../parts/use-format.js';
+import { useTitle } from '../parts/use-title.js';
+import { useWords } from '../parts/words.js';
+import { GapList } from '../timeline/gap-list.js';
+import { PullDialog } from '../timeline/pull-dialog.js';
+import { SpanTools, spanTo } from '../timeline/span-tools.js';
+import { Timeline } from '../timeline/timeline.js';
+
+const HOUR_MS = 3_600_000;
+
+export function UnitPage({ id }: { id: string }) {
+  const unit = useUnit(id);
+  useTitle(id);
+  return (
+    <Loaded query={unit}>
+      {(found) => (
+        <Stack gap="md">
+          <Head unit={found} />
+          <Footage unit={found} />
+          <Refusals unit={found} />
+        </Stack>
+      )}
+    </Loaded>
+  );
+}
+
+function Head({ unit }: { unit: UnitShape }) {
+  const { t } = useTranslation();
+  return (
+    <Paper withBorder radius="md" p="md">
+      <div className="card-head">
+        <Title order={1} size="h3">
+          <bdi>{unit.id}</bdi>
+        </Title>
+        <UnitStateBadge state={unit.state} />
+      </div>
+      <dl className="facts wide">
+        <dt>{t('units.lastSeen')}</dt>
+        <dd>
+          {unit.online ? `${t('units.connected')} · ` : null}
+          <Moment at={unit.lastSeen} />
+        </dd>
+        <dt>{t('units.position')}</dt>
+        <dd>
+          <Position position={unit.position} />
+        </dd>
+        {unit.version ? (
+          <>
+            <dt>{t('units.version')}</dt>
+            <dd>
+              <bdi>{unit.version}</bdi> · {unit.journal.whole ? t('unit.journalWhole') : <strong>{t('unit.journalBroken')}</strong>}
+            </dd>
+          </>
+        ) : null}
+      </dl>
+      <div className="chips">
+        {unit.cameras.map((camera) => (
+          <CameraChip key={camera.id} camera={camera} />
+        ))}
+      </div>
+    </Paper>
+  );
+}
+
+function Footage({ unit }: { unit: UnitShape }) {
+  const { t } = useTranslation();
+  const [span, setSpan] = useState<TimelineSpan>({ lengthMs: HOUR_MS, toMs: 'now' });
+  const [selection, setSelection] = useState<Range>();
+  const [asking, setAsking] = useState<Range>();
+  const coverage = useCoverage(unit.id, span);
+  const ask = (): void => {
+    const shown = rangeOf(span);
+    setAsking(selection ?? { fromMs: Math.max(shown.fromMs, shown.toMs - 10 * 60_000), toMs: shown.toMs });
+  };
+  if (unit.cameras.length === 0) return <Empty title={t('unit.empty')} />;
+  return (
+    <Paper withBorder radius="md" p="md" component="section" aria-label={t('unit.timeline')}>
+      <div className="page-head">
+        <Title order={2} size="h4">
+          {t('unit.timeline')}
+        </Title>
+        <Button onClick={ask} leftSection={<Icon name="running" />}>
+          {selection ? t('unit.requestSelection') : t('unit.request')}
+        </Button>
+      </div>
+      <SpanTools span={span} onSpan={setSpan} />
+      <SelectionBar
+        selection={selection}
+        onClear={() => setSelection(undefined)}
+        onZoom={(range) => setSpan(spanTo(range.toMs - range.fromMs, range.toMs))}
+      />
+      <Loaded query={coverage}>{(data) => <Shown data={data} selection={selection} onSelect={setSelection} onSpan={setSpan} />}</Loaded>
+      {asking ? <PullDialog unit={unit} range={asking} onClose={() => setAsking(undefined)} /> : null}
+    </Paper>
+  );
+}
+
+interface SelectionBarProps {
+  selection: Range | undefined;
+  onClear(): void;
+  onZoom(range: Range): void;
+}
+
+function SelectionBar({ selection, onClear, onZoom }: SelectionBarProps) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  if (!selection) return null;
+  return (
+    <div className="selection-bar" role="status">
+      <Text size="sm" fw={600}>
+        {t('unit.selected', { length: format.length(selection.toMs - selection.fromMs) })}
+      </Text>
+      <Text size="sm">
+        <Moment at={selection.fromMs} /> — <Moment at={selection.toMs} short />
+      </Text>
+      <Button size="compact-sm" variant="default" onClick={() => onZoom(selection)}>
+        {t('unit.zoomSelection')}
+      </Button>
+      <Button size="compact-sm" variant="default" onClick={onClear}>
+        {t('unit.clearSelection')}
+      </Button>
+    </div>
+  );
+}
+
+interface ShownProps {
+  data: CoverageShape;
+  selection: Range | undefined;
+  onSelect(range: Range | undefined): void;
+  onSpan(span: TimelineSpan): void;
+}
+
+function Shown({ data, selection, onSelect, onSpan }: ShownProps) {
+  const { t } = useTranslation();
+  const rows = rowsOf(data);
+  const range = { fromMs: Date.parse(data.from), toMs: Date.parse(data.to) };
+  if (rows.length === 0) return <Empty title={t('unit.empty')} />;
+  return (
+    <>
+      <Timeline rows={rows} span={range} selection={selection} onSelect={onSelect} />
+      <Gaps
+        rows={rows}
+        range={range}
+        onPick={(gap) => {
+          const lengthMs = Math.max(10_000, gap.toMs - gap.fromMs);
+          onSelect({ fromMs: gap.fromMs, toMs: gap.toMs });
+          onSpan(spanTo(lengthMs * 5, (gap.fromMs + gap.toMs) / 2 + lengthMs * 2.5));
+        }}
+      />
+    </>
+  );
+}
+
+function Gaps({ rows, range, onPick }: { rows: Row[]; range: Range; onPick(range: Range): void }) {
+  const { t } = useTranslation();
+  const words = useWords();
+  const several = new Set(rows.map((row) => row.rendition)).size > 1;
+  const gaps = rows
+    .flatMap((row) => sumOf(row, range).gaps.map((gap) => ({ ...gap, row })))
+    .sort((a, b) => b.fromMs - a.fromMs)
+    .map(({ row, ...gap }) => ({
+      ...gap,
+      camera: several && row.rendition === 'proxy' ? `${row.camera} (${t('quality.proxy')})` : row.camera,
+      cause: words.cause(gap.cause),
+    }));
+  return (
+    <section className="gaps" aria-label={t('unit.gaps')}>
+      <Title order={3} size="h5" mt="md" mb={4}>
+        {t('unit.gaps')}
+      </Title>
+      {gaps.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          {t('unit.noGaps')}
+        </Text>
+      ) : (
+        <GapList gaps={gaps} onPick={onPick} />
+      )}
+    </section>
+  );
+}
+
+function Refusals({ unit }: { unit: UnitShape }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  if (unit.refusals.length === 0) return null;
+  return (
+    <Alert color="yellow" icon={<Icon name="degraded" />} title={t('unit.refusals')}>
+      {unit.refusals.map((refusal) => (
+        <Text size="sm" key={refusal.code}>
+          <code dir="ltr">{refusal.code}</code> <bdi>{refusal.message}</bdi> —{' '}
+          {t('unit.refusalCount', { n: format.number(refusal.count), time: format.dateTime(Date.parse(refusal.last)) })}
+        </Text>
+      ))}
+    </Alert>
+  );
+}

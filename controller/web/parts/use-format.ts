@@ -1,0 +1,34 @@
+/** The formats of `logic/format`, bound to the page's language. */
+import { useMemo } from 'react';
+import { useTranslation } from 'react-i18next';
+import { nowMs } from '../api/clock.js';
+import * as format from '../logic/format.js';
+
+export interface Formats {
+  dateTime(utcMs: number): string;
+  time(utcMs: number): string;
+  tick(utcMs: number, stepMs: number): string;
+  number(value: number): string;
+  percent(share: number): string;
+  bytes(bytes: number): string;
+  length(lengthMs: number): string;
+  ago(utcMs: number): string;
+}
+
+export function useFormat(): Formats {
+  const { i18n } = useTranslation();
+  const language = i18n.language === 'fa' ? 'fa' : 'en';
+  return useMemo(
+    () => ({
+      dateTime: (utcMs) => format.localDateTime(utcMs, language),
+      time: (utcMs) => format.localTime(utcMs, language),
+      tick: (utcMs, stepMs) => format.tickText(utcMs, language, stepMs),
+      number: (value) => format.numberText(value, language),
+      percent: (share) => format.percentText(share, language),
+      bytes: (bytes) => format.bytesText(bytes, language),
+      length: (lengthMs) => format.lengthText(lengthMs, language),
+      ago: (utcMs) => format.agoText(nowMs() - utcMs, language),
+    }),
+    [language],
+  );
+}

@@ -1,0 +1,71 @@
+/** What a request would give: minutes of footage for each camera, the gaps within, and about how many bytes. */
+import { Paper, Text } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import type { PullShape } from '../../api/shapes.js';
+import { useRangeCoverage } from '../api/queries.js';
+import { type Range, type Row, rowsOf, sumOf } from '../logic/coverage.js';
+import { Problem } from '../parts/states.js';
+import { useFormat } from '../parts/use-format.js';
+import { useWords } from '../parts/words.js';
+
+interface PreviewProps {
+  unitId: string;
+  cameras: string[];
+  quality: PullShape['quality'];
+  range: Range | undefined;
+}
+
+export function PullPreview({ unitId, cameras, quality, range }: PreviewProps) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const coverage = useRangeCoverage(unitId, range);
+  if (!range || cameras.length === 0) return null;
+  if (coverage.isError) return <Problem error={coverage.error} />;
+  const rows = coverage.data ? rowsOf(coverage.data).filter((row) => row.rendition === quality && cameras.includes(row.camera)) : undefined;
+  const bytes = rows?.reduce((sum, row) => sum + sumOf(row, range).bytes, 0) ?? 0;
+  return (
+    <Paper withBorder radius="sm" p="sm" className="preview" aria-live="polite">
+      <Text size="sm" fw={600}>
+        {t('request.gives')}
+      </Text>
+      {rows === undefined ? (
+        <Text size="sm" c="dimmed">
+          {t('request.loading')}
+        </Text>
+      ) : (
+        <ul>
+          {cameras.map((camera) => (
+            <CameraPreview key={camera} camera={camera} row={rows.find((row) => row.camera === camera)} range={range} />
+          ))}
+        </ul>
+      )}
+      {bytes > 0 ? (
+        <Text size="sm" c="dimmed">
+          {t('request.givesBytes', { bytes: format.bytes(bytes) })}
+        </Text>
+      ) : null}
+    </Paper>
+  );
+}
+
+function CameraPreview({ camera, row, range }: { camera: string; row: Row | undefined; range: Range }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const words = useWords();
+  const sum = row ? sumOf(row, range) : undefined;
+  if (!sum || (sum.footageMs === 0 && sum.gaps.length === 0)) return <li>{t('request.givesNothing', { camera })}</li>;
+  const causes = [...new Set(sum.gaps.map((gap) => words.causeShort(gap.cause)))];
+  return (
+    <li>
+      {sum.footageMs === 0
+        ? t('request.givesNothing', { camera })
+        : t('request.givesFootage', { camera, length: format.length(sum.footageMs) })}
+      {sum.gaps.length > 0 ? (
+        <span className="why">
+          {' '}
+          {t('request.givesGaps', { length: format.length(sum.gapMs) })} {causes.join(t('request.comma'))}
+        </span>
+      ) : null}
+    </li>
+  );
+}
