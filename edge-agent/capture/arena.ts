@@ -27,6 +27,13 @@ export class ByteArena {
     this.#length += bytes.length;
   }
 
+  /** Appends `source[start..end)` without a view of it. */
+  appendRange(source: Buffer, start: number, end: number): void {
+    this.reserve(end - start);
+    source.copy(this.#buffer, this.#length, start, end);
+    this.#length += end - start;
+  }
+
   /** Room for `bytes` more at the end. */
   reserve(bytes: number): void {
     const need = this.#length + bytes;

@@ -1,0 +1,138 @@
+/**
+ * The access unit under assembly: NAL units behind their lengths (ISO/IEC 14496-15, 5.3.4.2), written straight from the read buffer
+ * into the arena. Positions are kept as distances from the arena's end, so that the sink may take what lies in front at any time.
+ * What arrives of a damaged unit is kept; nothing here drops picture data.
+ */
+import type { ByteArena } from '../arena.js';
+import type { ParameterSets } from '../codec/parameter-sets.js';
+import type { VideoCodec } from '../codec/video.js';
+import { FRAGMENT_END, FRAGMENT_START, type NalSink } from './nal-payload.js';
+
+/** A unit that never ends is cut here and goes on as another. */
+export const UNIT_BYTES_MAX = 16 * 1024 * 1024;
+const LENGTH_BYTES = 4;
+
+export class VideoUnit implements NalSink {
+  key = false;
+  damaged = false;
+  /** The beginning of a picture arrived: its first slice, from its first byte. */
+  pictureBegins = false;
+  hasPicture = false;
+  setsChanged = false;
+  readonly #codec: VideoCodec;
+  readonly #sets: ParameterSets;
+  #arena: ByteArena;
+  #bytes = 0;
+  /** Of the NAL unit under assembly from fragments, without its length; -1 while there is none. */
+  #openBytes = -1;
+  /** Its beginning is missing. */
+  #orphan = false;
+
+  constructor(codec: VideoCodec, sets: ParameterSets, arena: ByteArena) {
+    this.#codec = codec;
+    this.#sets = sets;
+    this.#arena = arena;
+  }
+
+  /** Bytes of the unit so far; they are the last ones of the arena. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get arena(): ByteArena {
+    return this.#arena;
+  }
+
+  get full(): boolean {
+    return this.#bytes > UNIT_BYTES_MAX;
+  }
+
+  begin(arena: ByteArena): void {
+    this.#arena = arena;
+    this.#bytes = 0;
+    this.#openBytes = -1;
+    this.key = false;
+    this.damaged = false;
+    this.pictureBegins = false;
+    this.hasPicture = false;
+    this.setsChanged = false;
+  }
+
+  nal(bytes: Buffer, start: number, end: number): void {
+    this.#cutOpen();
+    const length = end - start;
+    this.#arena.appendUInt32(length);
+    this.#arena.appendRange(bytes, start, end);
+    this.#bytes += LENGTH_BYTES + length;
+    this.#finished(length, true);
+  }
+
+  fragment(flags: number, first: number, second: number, bytes: Buffer, start: number, end: number): void {
+    const begins = (flags & FRAGMENT_START) !== 0;
+    if (begins || this.#openBytes < 0) {
+      this.#cutOpen();
+      if (!begins) this.damaged = true;
+      this.#orphan = !begins;
+      this.#arena.appendUInt32(0);
+      this.#arena.appendByte(first);
+      if (this.#codec.headerBytes === 2) this.#arena.appendByte(second);
+      this.#openBytes = this.#codec.headerBytes;
+      this.#bytes += LENGTH_BYTES + this.#openBytes;
+    }
+    this.#arena.appendRange(bytes, start, end);
+    this.#openBytes += end - start;
+    this.#bytes += end - start;
+    if ((flags & FRAGMENT_END) !== 0) this.#close();
+  }
+
+  malformed(): void {
+    this.damaged = true;
+  }
+
+  /** No more comes for this unit. */
+  end(): void {
+    this.#cutOpen();
+  }
+
+  /** Takes the unit out of the arena again. */
+  drop(): void {
+    this.#arena.cut(this.#arena.length - this.#bytes);
+    this.#bytes = 0;
+    this.#openBytes = -1;
+  }
+
+  /** A NAL unit whose end never came: what is there stays. */
+  #cutOpen(): void {
+    if (this.#openBytes < 0) return;
+    this.damaged = true;
+    this.#close();
+  }
+
+  #close(): void {
+    const length = this.#openBytes;
+    this.#arena.patchUInt32(this.#arena.length - length - LENGTH_BYTES, length);
+    this.#openBytes = -1;
+    if (this.#orphan) {
+      this.#orphan = false;
+      this.hasPicture = true;
+    } else this.#finished(length, !this.damaged);
+  }
+
+  /** The NAL unit is the last `length` bytes of the arena. */
+  #finished(length: number, whole: boolean): void {
+    const codec = this.#codec;
+    const at = this.#arena.length - length;
+    const memory = this.#arena.buffer;
+    const type = codec.typeOf(memory[at] as number);
+    if (codec.isPicture(type)) {
+      this.hasPicture = true;
+      // first_mb_in_slice 0 is a single 1 bit (H.264, 7.3.3); H.265 has first_slice_segment_in_pic_flag (7.3.6.1).
+      if (((memory[at + codec.headerBytes] ?? 0) & 0x80) !== 0) this.pictureBegins = true;
+      if (codec.isKey(type)) this.key = true;
+    } else if (codec.mayMarkKey(type)) {
+      if (codec.marksKey(type, memory.subarray(at, at + length))) this.key = true;
+    } else if (whole && codec.setKind(type)) {
+      if (this.#sets.take(memory.subarray(at, at + length))) this.setsChanged = true;
+    }
+  }
+}

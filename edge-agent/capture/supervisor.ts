@@ -1,0 +1,108 @@
+/**
+ * Keeps a camera's sessions going without end: the first connection and one that broke take the same way, with growing, jittered
+ * pauses that footage resets. Tells the sink in words what state it is in. With a second runner it changes over to it once the first
+ * could not make sense of the camera several times in a row.
+ */
+import type { Clock } from '@longroof/base/clock';
+import { assert, type Fault } from '@longroof/base/errors';
+import { type Log, redactUrls } from '@longroof/base/log';
+import { Backoff } from '@longroof/base/retry';
+import type { CaptureEngine, CaptureSink } from './engine.js';
+import { captureFault, gapCauseOf, isParseFailure } from './faults.js';
+import type { Runner } from './runner.js';
+
+const RETRY_FIRST_MS = 1000;
+const RETRY_MS_MAX = 15_000;
+const PARSE_FAILURES_MAX = 3;
+
+export interface SupervisorDeps {
+  clock: Clock;
+  log: Log;
+  random?: (() => number) | undefined;
+}
+
+export class Supervisor implements CaptureEngine {
+  readonly #runners: Runner[];
+  readonly #sink: CaptureSink;
+  readonly #deps: SupervisorDeps;
+  readonly #backoff: Backoff;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+  #parseFailures = 0;
+
+  /** `runners`: the one to begin with first, then the one to change over to, if any. */
+  constructor(runners: readonly Runner[], sink: CaptureSink, deps: SupervisorDeps) {
+    assert(runners.length > 0, 'a capture engine has a runner');
+    this.#runners = [...runners];
+    this.#sink = sink;
+    this.#deps = deps;
+    this.#backoff = new Backoff({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MS_MAX, ...(deps.random ? { random: deps.random } : {}) });
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#sink.state({ state: 'connecting' });
+      const fault = await this.#session(signal);
+      if (!signal.aborted) await this.#pause(fault, signal);
+    }
+    this.#sink.state({ state: 'stopped' });
+  }
+
+  async #session(signal: AbortSignal): Promise<Fault> {
+    const runner = this.#runners[0] as Runner;
+    let footage = false;
+    const playing = (): void => this.#sink.state({ state: 'playing', engine: runner.engine });
+    let troubled = false;
+    const fault = await runner.run(signal, {
+      playing,
+      footage: () => {
+        footage = true;
+        this.#backoff.reset();
+        if (troubled) playing();
+      },
+      trouble: (trouble) => {
+        troubled = true;
+        this.#fail(trouble, 0);
+      },
+    });
+    this.#parseFailures = !footage && isParseFailure(fault) ? this.#parseFailures + 1 : 0;
+    return fault;
+  }
+
+  async #pause(fault: Fault, signal: AbortSignal): Promise<void> {
+    const retryInMs = this.#backoff.nextMs();
+    this.#fail(this.#changeOver(fault), retryInMs);
+    try {
+      await this.#deps.clock.sleep(retryInMs, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  /** The fault to tell: the one that came, or that another engine takes over because of it. */
+  #changeOver(fault: Fault): Fault {
+    if (this.#parseFailures < PARSE_FAILURES_MAX || this.#runners.length < 2) return fault;
+    const [given] = this.#runners.splice(0, 1);
+    this.#parseFailures = 0;
+    return captureFault(
+      'LR_CAPTURE_ENGINE',
+      `engine ${given?.engine} could not read this camera ${PARSE_FAILURES_MAX} times in a row (${fault.code}: ${fault.message}); ${this.#runners[0]?.engine} takes over`,
+    );
+  }
+
+  #fail(fault: Fault, retryInMs: number): void {
+    const message = redactUrls(fault.message);
+    this.#deps.log.warn({ code: fault.code, cause: gapCauseOf(fault), retryInMs }, message);
+    this.#sink.state({ state: 'failed', cause: gapCauseOf(fault), code: fault.code, message, retryInMs });
+  }
+}
