@@ -1,0 +1,53 @@
+/**
+ * The one way in which the centre meets units, whatever broker stands behind it. A session is one connection of one unit, proved by
+ * its certificate; its messages come one at a time and in order, and a session that holds too much unread is not read from.
+ */
+import type { Fault } from '@longroof/base/errors';
+import type { Down, Up } from '@longroof/protocol/topics';
+
+export interface Session {
+  readonly unit: string;
+  /** Hex SHA-256 of the SPKI of the journal key that the unit's certificate binds. */
+  readonly journalKeySha256: string | undefined;
+  /** True once the connection is gone; publishing then does nothing. */
+  readonly closed: boolean;
+}
+
+export interface BrokerHandlers {
+  connected(session: Session): void;
+  /** `last` is the will, delivered after the connection broke. The payload is a view that stays valid. A rejection is a bug. */
+  message(session: Session, up: Up, payload: Uint8Array, last: boolean): Promise<void>;
+  /** After the last message of the session. */
+  disconnected(session: Session): Promise<void>;
+  /** Something was refused before it became a message. `unit` is empty where no certificate of the fleet names one. */
+  refused(unit: string, fault: Fault): void;
+}
+
+export interface Broker {
+  /** Resolves when units can connect. */
+  start(handlers: BrokerHandlers): Promise<void>;
+  /** The real port after start. */
+  readonly port: number;
+  /** Resolves when the bytes are with the connection, so that whoever answers is no faster than who listens. */
+  publish(session: Session, down: Down, payload: Buffer, qos: 0 | 1): Promise<void>;
+  /** The live session of a unit. */
+  session(unit: string): Session | undefined;
+  kick(session: Session, why: Fault): void;
+  stop(): Promise<void>;
+  readonly counters: BrokerCounters;
+}
+
+export interface BrokerCounters {
+  connections: number;
+  connectionsRefused: number;
+  connected: number;
+  messagesIn: number;
+  messagesOut: number;
+  bytesIn: number;
+  /** Times that a connection was not read from because of what it had outstanding. */
+  pauses: number;
+}
+
+export function newBrokerCounters(): BrokerCounters {
+  return { connections: 0, connectionsRefused: 0, connected: 0, messagesIn: 0, messagesOut: 0, bytesIn: 0, pauses: 0 };
+}
