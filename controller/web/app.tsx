@@ -13,6 +13,7 @@ import { SessionContext } from './parts/session.js';
 import { Guard, Loaded, Problem } from './parts/states.js';
 import { Link, pathParts, usePath } from './router.js';
 import { LANGUAGES, type Language } from './text/index.js';
+import { Patterns } from './timeline/patterns.js';
 
 export function App() {
   const { i18n } = useTranslation();
@@ -46,6 +47,7 @@ function Frame() {
         {t('app.skip')}
       </a>
       <Header session={session.data ?? undefined} />
+      <Patterns />
       <main id="content" tabIndex={-1}>
         <Guard key={path} fallback={(error) => <Crashed error={error} />}>
           <Loaded query={session}>

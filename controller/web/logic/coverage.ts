@@ -103,6 +103,8 @@ export function pieceAt(row: Row, atMs: number, slackMs = 0): Piece | undefined 
   return found;
 }
 
+const UNREPORTED = 'not-yet-reported';
+
 const gone = (piece: Piece): boolean => piece.kind === 'footage' && (piece.where === 'disposed' || piece.where === 'lost');
 
 export interface Sum {
@@ -132,6 +134,43 @@ export function sumOf(row: Row, range: Range): Sum {
   return sum;
 }
 
+/** The part that was recorded of the time that the unit has reported on; undefined where it has reported on none. */
+export function recordedShare(row: Row, range: Range): number | undefined {
+  const sum = sumOf(row, range);
+  const unreportedMs = sum.gaps.reduce((ms, gap) => ms + (gap.cause === UNREPORTED ? gap.toMs - gap.fromMs : 0), 0);
+  const reportedMs = sum.footageMs + sum.gapMs - unreportedMs;
+  return reportedMs > 0 ? sum.footageMs / reportedMs : undefined;
+}
+
+export interface GroupedGap extends Range {
+  cause: string;
+  detail?: string;
+  rows: { camera: string; rendition: 'original' | 'proxy' }[];
+}
+
+/** Gaps of several rows that begin and end together, for the same cause, are one: a power cut is told once. */
+const TOGETHER_MS = 2_000;
+
+/** Every gap of the rows within the range, latest first; `tailMs`: what is not reported yet for no longer than this is no gap. */
+export function groupedGaps(rows: readonly Row[], range: Range, tailMs = 0): GroupedGap[] {
+  const all = rows
+    .flatMap((row) => sumOf(row, range).gaps.map((gap) => ({ ...gap, row: { camera: row.camera, rendition: row.rendition } })))
+    .filter((gap) => !(gap.cause === UNREPORTED && gap.toMs >= range.toMs && gap.toMs - gap.fromMs <= tailMs))
+    .sort((a, b) => b.fromMs - a.fromMs);
+  const groups: GroupedGap[] = [];
+  for (const { row, ...gap } of all) {
+    let group: GroupedGap | undefined;
+    for (let at = groups.length - 1; at >= 0 && groups[at]!.fromMs - gap.fromMs <= TOGETHER_MS; at--) {
+      const one = groups[at]!;
+      const together = Math.abs(one.toMs - gap.toMs) <= TOGETHER_MS && one.cause === gap.cause && one.detail === gap.detail;
+      if (together && !one.rows.some((other) => other.camera === row.camera && other.rendition === row.rendition)) group = one;
+    }
+    if (group) group.rows.push(row);
+    else groups.push({ ...gap, rows: [row] });
+  }
+  return groups;
+}
+
 export type BarLook = 'wagon' | 'centre' | 'both' | 'gone' | 'gap' | 'unreported';
 
 export interface Bar {
@@ -142,7 +181,7 @@ export interface Bar {
 
 function lookOf(piece: Piece): BarLook {
   if (piece.kind === 'gap') {
-    if (piece.cause === 'not-yet-reported') return 'unreported';
+    if (piece.cause === UNREPORTED) return 'unreported';
     return piece.cause === 'disposed' || piece.cause === 'lost' ? 'gone' : 'gap';
   }
   if (gone(piece)) return 'gone';

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { CoverageShape, UnitShape } from '../../api/shapes.js';
 import { rangeOf, type TimelineSpan, useCoverage, useUnit } from '../api/queries.js';
-import { type Range, type Row, rowsOf, sumOf } from '../logic/coverage.js';
+import { type GroupedGap, groupedGaps, type Range, type Row, rowsOf } from '../logic/coverage.js';
 import { CameraChip, UnitStateBadge } from '../parts/badges.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
@@ -19,6 +19,8 @@ import { SpanTools, spanTo } from '../timeline/span-tools.js';
 import { Timeline } from '../timeline/timeline.js';
 
 const HOUR_MS = 3_600_000;
+/** A reel is reported once it is closed: so much at the end of the timeline is always on its way. */
+const UNREPORTED_USUAL_MS = 120_000;
 
 export function UnitPage({ id }: { id: string }) {
   const unit = useUnit(id);
@@ -166,15 +168,11 @@ function Shown({ data, selection, onSelect, onSpan }: ShownProps) {
 function Gaps({ rows, range, onPick }: { rows: Row[]; range: Range; onPick(range: Range): void }) {
   const { t } = useTranslation();
   const words = useWords();
-  const several = new Set(rows.map((row) => row.rendition)).size > 1;
-  const gaps = rows
-    .flatMap((row) => sumOf(row, range).gaps.map((gap) => ({ ...gap, row })))
-    .sort((a, b) => b.fromMs - a.fromMs)
-    .map(({ row, ...gap }) => ({
-      ...gap,
-      camera: several && row.rendition === 'proxy' ? `${row.camera} (${t('quality.proxy')})` : row.camera,
-      cause: words.cause(gap.cause),
-    }));
+  const gaps = groupedGaps(rows, range, UNREPORTED_USUAL_MS).map(({ rows: of, ...gap }) => ({
+    ...gap,
+    camera: cameraNames(of, t('quality.proxy'), t('request.comma')),
+    cause: words.cause(gap.cause),
+  }));
   return (
     <section className="gaps" aria-label={t('unit.gaps')}>
       <Title order={3} size="h5" mt="md" mb={4}>
@@ -189,6 +187,15 @@ function Gaps({ rows, range, onPick }: { rows: Row[]; range: Range; onPick(range
       )}
     </section>
   );
+}
+
+/** `front, left (Low-rate copy)`: the rendition is named only where the camera's original is not meant too. */
+function cameraNames(rows: GroupedGap['rows'], proxy: string, comma: string): string {
+  const originals = new Set(rows.filter((row) => row.rendition === 'original').map((row) => row.camera));
+  const names = rows
+    .filter((row) => row.rendition === 'original' || !originals.has(row.camera))
+    .map((row) => (row.rendition === 'original' ? row.camera : `${row.camera} (${proxy})`));
+  return names.sort((a, b) => a.localeCompare(b)).join(comma);
 }
 
 function Refusals({ unit }: { unit: UnitShape }) {

@@ -90,7 +90,11 @@ function UnitCard({ unit }: { unit: UnitShape }) {
         <dt>{t('units.lastSeen')}</dt>
         <dd>{unit.online ? t('units.connected') : <SeenAgo at={unit.lastSeen} />}</dd>
         <dt>{t('units.cameras')}</dt>
-        <dd>{t('units.camerasOf', { recording: format.number(recording), all: format.number(unit.cameras.length) })}</dd>
+        <dd>
+          {unit.online
+            ? t('units.camerasOf', { recording: format.number(recording), all: format.number(unit.cameras.length) })
+            : t('units.camerasAway', { all: format.number(unit.cameras.length) })}
+        </dd>
         <dt>{t('units.position')}</dt>
         <dd>
           <Position position={unit.position} />

@@ -4,7 +4,7 @@ import type { KnownCause } from './cause.js';
 
 const unitState: Record<UnitShape['state'], string> = {
   recording: 'Recording',
-  degraded: 'Some cameras do not record',
+  degraded: 'Partly recording',
   'not-recording': 'Not recording',
   offline: 'Out of reach',
 };
@@ -126,6 +126,7 @@ export const en = {
     lastSeen: 'Last seen',
     connected: 'Connected now',
     cameras: 'Cameras',
+    camerasAway: '{{all}}; not known whether they record',
     camerasOf: '{{recording}} of {{all}} record',
     position: 'Position',
     noPosition: 'No position known',

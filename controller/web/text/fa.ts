@@ -4,7 +4,7 @@ import type { Text } from './en.js';
 export const fa: Text = {
   unitState: {
     recording: 'در حال ضبط',
-    degraded: 'برخی دوربین‌ها ضبط نمی‌کنند',
+    degraded: 'ضبط ناقص',
     'not-recording': 'ضبط نمی‌کند',
     offline: 'خارج از دسترس',
   },
@@ -111,6 +111,7 @@ export const fa: Text = {
     lastSeen: 'آخرین گزارش',
     connected: 'اکنون متصل',
     cameras: 'دوربین‌ها',
+    camerasAway: '{{all}}؛ معلوم نیست ضبط می‌کنند یا نه',
     camerasOf: '{{recording}} از {{all}} ضبط می‌کنند',
     position: 'موقعیت',
     noPosition: 'موقعیت نامعلوم',

@@ -98,7 +98,7 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
           </Alert>
         )}
         {create.isError ? <Problem error={create.error} /> : null}
-        <Group justify="flex-end">
+        <Group justify="flex-end" className="dialog-end">
           <Button variant="default" onClick={onClose}>
             {t('request.cancel')}
           </Button>

@@ -2,7 +2,7 @@
 import { useElementSize } from '@mantine/hooks';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { type Range, type Row, sumOf, ticksOf } from '../logic/coverage.js';
+import { type Range, type Row, recordedShare, ticksOf } from '../logic/coverage.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { useFormat } from '../parts/use-format.js';
@@ -36,12 +36,12 @@ export function Timeline({ rows, span, selection, onSelect }: TimelineProps) {
         </div>
       </div>
       {rows.map((row) => {
-        const sum = sumOf(row, span);
+        const share = recordedShare(row, span);
         return (
           <div className={`lane ${row.rendition}`} key={keyOf(row)}>
             <div className="lane-label">
               <bdi>{row.rendition === 'original' ? row.camera : t('quality.proxy')}</bdi>
-              <span className="share">{format.percent(sum.footageMs / (span.toMs - span.fromMs))}</span>
+              <span className="share">{share === undefined ? '—' : format.percent(share)}</span>
             </div>
             <TimelineRow
               row={row}
@@ -123,44 +123,15 @@ function Legend() {
     unreported: t('unit.legendUnreported'),
   };
   return (
-    <>
-      <ul className="legend" aria-label={t('unit.legend')}>
-        {LOOKS.map((look) => (
-          <li key={look}>
-            <svg width={22} height={12} aria-hidden="true">
-              <rect className={`bar ${look}`} width={22} height={12} />
-            </svg>
-            {names[look]}
-          </li>
-        ))}
-      </ul>
-      <Patterns />
-    </>
-  );
-}
-
-/** Looks that differ in pattern, so that they differ for those who do not tell the colours apart. */
-function Patterns() {
-  return (
-    <svg width={0} height={0} className="patterns" aria-hidden="true">
-      <defs>
-        <pattern id="hatch-gap" width={6} height={6} patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
-          <rect className="ground gap" width={6} height={6} />
-          <rect className="stroke gap" width={2.5} height={6} />
-        </pattern>
-        <pattern id="hatch-gone" width={6} height={6} patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
-          <rect className="ground gone" width={6} height={6} />
-          <rect className="stroke gone" width={2} height={6} />
-        </pattern>
-        <pattern id="dots" width={5} height={5} patternUnits="userSpaceOnUse">
-          <rect className="ground unreported" width={5} height={5} />
-          <circle className="stroke unreported" cx={2.5} cy={2.5} r={1} />
-        </pattern>
-        <pattern id="bands" width={4} height={4} patternUnits="userSpaceOnUse">
-          <rect className="ground both" width={4} height={4} />
-          <rect className="stroke both" width={4} height={1.2} />
-        </pattern>
-      </defs>
-    </svg>
+    <ul className="legend" aria-label={t('unit.legend')}>
+      {LOOKS.map((look) => (
+        <li key={look}>
+          <svg width={22} height={12} aria-hidden="true">
+            <rect className={`bar ${look}`} width={22} height={12} />
+          </svg>
+          {names[look]}
+        </li>
+      ))}
+    </ul>
   );
 }
