@@ -186,7 +186,7 @@ export function parseConfig<T>(source: string, file: string, check: Check<T>): T
   const fail = (lines: readonly string[]): never => {
     throw new Fault('invalid', 'LR_CONFIG', lines.join('\n'), { hint: 'Correct the file and start again.', detail: { file } });
   };
-  const document = parseDocument(source, { uniqueKeys: true, maxAliasCount: 10 } as object);
+  const document = parseDocument(source, { uniqueKeys: true, logLevel: 'error', maxAliasCount: 10 } as object);
   if (document.errors.length > 0) fail(document.errors.slice(0, 5).map((error) => `${file}: ${error.message.split('\n')[0]}`));
   let value: unknown;
   try {

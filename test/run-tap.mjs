@@ -1,10 +1,11 @@
 /**
  * Runs every compiled test, or those whose path holds one of the words given, and ends with the line `N passed, N failed`.
  *
- *   node test/run-tap.mjs [word...]
+ *   node test/run-tap.mjs [--file-limit-s=N] [--limit-min=N] [word...]
  *
  * Promises: compiled files whose source is gone are removed first, so that no dead test passes; the seed of each random test is
- * printed; the exit code is tap's, and never 0 when something failed or nothing ran; the whole run ends within 15 minutes.
+ * printed; the exit code is tap's, and never 0 when something failed or nothing ran; the whole run ends within its limit, 15 minutes if
+ * none is given.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -13,7 +14,7 @@ import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const LIMIT_MS = 15 * 60_000;
+const LIMIT_MIN = 15;
 const KEPT_LINES_MAX = 2000;
 const JOBS = 2;
 
@@ -75,9 +76,16 @@ class Progress {
   }
 }
 
-function runTap(files, progress) {
+function runTap(files, progress, limitMin, fileLimitS) {
   return new Promise((resolve) => {
-    const args = ['node_modules/tap/dist/esm/run.mjs', 'run', `--jobs=${JOBS}`, '--reporter=tap', ...files];
+    const args = [
+      'node_modules/tap/dist/esm/run.mjs',
+      'run',
+      `--jobs=${JOBS}`,
+      '--reporter=tap',
+      ...(fileLimitS ? [`--timeout=${fileLimitS}`] : []),
+      ...files,
+    ];
     const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
     const end = (signal) => {
       try {
@@ -89,10 +97,10 @@ function runTap(files, progress) {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      process.stdout.write(`FAIL  the run took longer than ${LIMIT_MS / 60_000} minutes\n`);
+      process.stdout.write(`FAIL  the run took longer than ${limitMin} minutes\n`);
       end('SIGTERM');
       setTimeout(() => end('SIGKILL'), 5000).unref();
-    }, LIMIT_MS);
+    }, limitMin * 60_000);
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => end(signal));
     readline.createInterface({ input: child.stdout }).on('line', (text) => progress.line(text));
     child.on('close', (code) => {
@@ -102,6 +110,7 @@ function runTap(files, progress) {
   });
 }
 
+const option = (name) => Number(process.argv.find((word) => word.startsWith(`--${name}=`))?.split('=')[1]) || undefined;
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const workspaces = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8')).workspaces;
 const tests = workspaces.flatMap(compiledTests).sort();
@@ -109,7 +118,7 @@ const chosen = words.length === 0 ? tests : tests.filter((file) => words.some((w
 const progress = new Progress();
 let code = 1;
 if (chosen.length === 0) process.stdout.write(`FAIL  no test ${words.length > 0 ? `matches ${words.join(' ')}` : 'is compiled'}\n`);
-else code = await runTap(chosen, progress);
+else code = await runTap(chosen, progress, option('limit-min') ?? LIMIT_MIN, option('file-limit-s'));
 if (code !== 0 && progress.failed === 0) progress.failed = 1;
 if (progress.skipped > 0) process.stdout.write(`${progress.skipped} skipped\n`);
 process.stdout.write(`${progress.passed} passed, ${progress.failed} failed\n`);
