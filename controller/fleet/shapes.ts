@@ -1,0 +1,76 @@
+/** What the HTTP API says, member by member. Times are RFC 3339 UTC with milliseconds, sizes bytes. */
+
+export interface SessionShape {
+  user: string;
+  role: string;
+  expires: string;
+}
+
+export type CameraState = 'recording' | 'connecting' | 'refused' | 'stalled' | 'no-video' | 'disk' | 'stopped' | 'unknown';
+
+export interface UnitShape {
+  id: string;
+  online: boolean;
+  /** `recording`: every camera records; `degraded`: some do; `not-recording`; `offline`. */
+  state: 'recording' | 'degraded' | 'not-recording' | 'offline';
+  lastSeen: string;
+  version: string | null;
+  epoch: string | null;
+  cameras: { id: string; state: CameraState; code?: string; renditions: ('original' | 'proxy')[] }[];
+  position: { latDeg: number; lonDeg: number; at: string } | null;
+  /** Bytes of its journal that the centre holds are whole up to here. */
+  journal: { next: number; whole: boolean };
+  refusals: { code: string; count: number; last: string; message: string }[];
+}
+
+/** GET /api/units -> { units: UnitShape[] } ; GET /api/units/ID -> UnitShape */
+
+export type Where = 'wagon' | 'centre' | 'wagon-and-centre' | 'disposed' | 'lost';
+
+export interface CoverageShape {
+  unit: string;
+  from: string;
+  to: string;
+  cameras: {
+    camera: string;
+    rendition: 'original' | 'proxy';
+    footage: { from: string; to: string; where: Where; bytes: number; clock: { source: string; errorMs: number } }[];
+    /** `cause` is one of protocol/gap.ts; `not-yet-reported` where the journal has not reached. */
+    gaps: { from: string; to: string; cause: string; detail?: string }[];
+  }[];
+}
+
+/** POST /api/pulls -> 201 PullShape; GET /api/pulls -> { pulls: PullShape[] } newest first; GET /api/pulls/ID -> PullShape */
+export interface PullShape {
+  id: string;
+  unitId: string;
+  cameras: string[];
+  from: string;
+  to: string;
+  quality: 'proxy' | 'original';
+  reason: string;
+  caseNumber?: string;
+  person: string;
+  state: 'queued' | 'waiting' | 'running' | 'done' | 'failed';
+  /** With `waiting`: since when the wagon is away. */
+  waitingSince?: string;
+  /** With `failed`. */
+  problem?: { code: string; message: string };
+  created: string;
+  ended?: string;
+  bytesDone: number;
+  bytesTotal: number | null;
+  /** Per camera, once planned. */
+  parts: { camera: string; from: string; to: string; bytesDone: number; bytesTotal: number; codec: string | null; mp4Parts: number }[];
+  missing: { camera: string; from: string; to: string; cause: string }[];
+}
+
+/** RFC 9457 */
+export interface ProblemShape {
+  type: string;
+  title: string;
+  status: number;
+  code: string;
+  detail?: string;
+  errors?: { path: string; message: string }[];
+}
