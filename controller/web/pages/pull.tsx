@@ -123,7 +123,9 @@ function Facts({ pull }: { pull: PullShape }) {
         <dt>{t('pull.quality')}</dt>
         <dd>{t(`quality.${pull.quality}`)}</dd>
         <dt>{t('pull.reason')}</dt>
-        <dd dir="auto">{pull.reason}</dd>
+        <dd>
+          <bdi>{pull.reason}</bdi>
+        </dd>
         {pull.caseNumber ? (
           <>
             <dt>{t('pull.caseNumber')}</dt>

@@ -55,7 +55,7 @@ function PullRow({ pull }: { pull: PullShape }) {
         </Text>
         <Text size="sm" c="dimmed" lineClamp={2}>
           {pull.caseNumber ? `${t('pulls.case', { number: pull.caseNumber })} · ` : ''}
-          {pull.reason} — {t('pulls.by')}: <bdi>{pull.person}</bdi>
+          <bdi>{pull.reason}</bdi> — {t('pulls.by')}: <bdi>{pull.person}</bdi>
         </Text>
       </div>
       <div className="pull-how">

@@ -200,6 +200,7 @@ export const en = {
     gives: 'This will give',
     givesFootage: '{{camera}}: {{length}} of footage',
     givesGaps: 'and {{length}} without footage:',
+    givesUnreported: '({{length}} not reported yet)',
     givesNothing: '{{camera}}: no footage in this time',
     givesBytes: 'About {{bytes}} to fetch.',
     offline: 'The wagon is out of reach now. The request waits until it is back.',

@@ -185,6 +185,7 @@ export const fa: Text = {
     gives: 'آنچه به دست می‌آید',
     givesFootage: '{{camera}}: {{length}} فیلم',
     givesGaps: 'و {{length}} بدون فیلم:',
+    givesUnreported: '({{length}} هنوز گزارش نشده)',
     givesNothing: '{{camera}}: در این زمان فیلمی نیست',
     givesBytes: 'حدود {{bytes}} برای دریافت.',
     offline: 'خودرو اکنون خارج از دسترس است. درخواست تا بازگشت آن منتظر می‌ماند.',

@@ -37,6 +37,14 @@ export async function setLanguage(language: Language): Promise<void> {
   await i18next.changeLanguage(language);
 }
 
+/**
+ * Names and numbers set into a right-to-left sentence keep their own direction (Unicode first-strong isolate), or `2026-1182` would
+ * read as `1182-2026`. React does the escaping of what it renders.
+ */
+function isolate(value: string): string {
+  return i18next.language === 'fa' ? `\u2068${value}\u2069` : value;
+}
+
 export async function startText(): Promise<void> {
   const language = firstLanguage();
   markDocument(language);
@@ -46,7 +54,6 @@ export async function startText(): Promise<void> {
     ns: ['text'],
     defaultNS: 'text',
     resources: { en: { text: en }, fa: { text: fa } },
-    // React escapes what it renders.
-    interpolation: { escapeValue: false },
+    interpolation: { escapeValue: true, escape: isolate },
   });
 }

@@ -48,7 +48,12 @@ export function GapList({ gaps, onPick }: { gaps: ListedGap[]; onPick?: (gap: Li
               </Table.Td>
               <Table.Td data-label={t('unit.gapCause')}>
                 {gap.cause}
-                {gap.detail ? <code dir="ltr"> {gap.detail}</code> : null}
+                {gap.detail ? (
+                  <>
+                    {' '}
+                    <code dir="ltr">{gap.detail}</code>
+                  </>
+                ) : null}
               </Table.Td>
             </Table.Tr>
           ))}

@@ -54,17 +54,22 @@ function CameraPreview({ camera, row, range }: { camera: string; row: Row | unde
   const words = useWords();
   const sum = row ? sumOf(row, range) : undefined;
   if (!sum || (sum.footageMs === 0 && sum.gaps.length === 0)) return <li>{t('request.givesNothing', { camera })}</li>;
-  const causes = [...new Set(sum.gaps.map((gap) => words.causeShort(gap.cause)))];
+  const gaps = sum.gaps.filter((gap) => gap.cause !== 'not-yet-reported');
+  const gapMs = gaps.reduce((ms, gap) => ms + gap.toMs - gap.fromMs, 0);
+  const causes = [...new Set(gaps.map((gap) => words.causeShort(gap.cause)))];
   return (
     <li>
       {sum.footageMs === 0
         ? t('request.givesNothing', { camera })
         : t('request.givesFootage', { camera, length: format.length(sum.footageMs) })}
-      {sum.gaps.length > 0 ? (
+      {gaps.length > 0 ? (
         <span className="why">
           {' '}
-          {t('request.givesGaps', { length: format.length(sum.gapMs) })} {causes.join(t('request.comma'))}
+          {t('request.givesGaps', { length: format.length(gapMs) })} {causes.join(t('request.comma'))}
         </span>
+      ) : null}
+      {sum.gapMs > gapMs ? (
+        <span className="dim"> {t('request.givesUnreported', { length: format.length(sum.gapMs - gapMs) })}</span>
       ) : null}
     </li>
   );
