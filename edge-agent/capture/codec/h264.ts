@@ -18,19 +18,20 @@ function scalingList(reader: BitReader, size: number): void {
   }
 }
 
-/** Gives the chroma array type (0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4). */
-function highProfileFields(reader: BitReader): number {
+type SampleFormat = Pick<SequenceFacts, 'chromaFormat' | 'lumaBits' | 'chromaBits'>;
+
+function highProfileFields(reader: BitReader): SampleFormat & { separate: boolean } {
   const chroma = reader.unsigned();
   const separate = chroma === 3 ? reader.flag() : false;
-  reader.unsigned();
-  reader.unsigned();
+  const lumaBits = 8 + reader.unsigned();
+  const chromaBits = 8 + reader.unsigned();
   reader.skip(1);
   if (reader.flag()) {
     for (let i = 0; i < (chroma === 3 ? 12 : 8); i++) {
       if (reader.flag()) scalingList(reader, i < 6 ? 16 : 64);
     }
   }
-  return separate ? 0 : chroma;
+  return { chromaFormat: chroma, lumaBits, chromaBits, separate };
 }
 
 /** Gives the picture order count type (7.4.2.1.1). */
@@ -95,7 +96,11 @@ function readSequence(nal: Uint8Array): SequenceFacts {
   const profile = reader.bits(8);
   reader.skip(16);
   reader.unsigned();
-  const chroma = HIGH_PROFILES.has(profile) ? highProfileFields(reader) : 1;
+  const { separate, ...format } = HIGH_PROFILES.has(profile)
+    ? highProfileFields(reader)
+    : { chromaFormat: 1, lumaBits: 8, chromaBits: 8, separate: false };
+  // Chroma array type (7.4.2.1.1).
+  const chroma = separate ? 0 : format.chromaFormat;
   const orderType = orderCountFields(reader);
   reader.unsigned();
   reader.skip(1);
@@ -116,7 +121,7 @@ function readSequence(nal: Uint8Array): SequenceFacts {
   const vui = reader.flag() ? usability(reader) : { reorderFrames: undefined, frame90k: undefined };
   // Baseline has no B frames, and order type 2 means output order is decoding order (8.2.1.3).
   const reorderFrames = profile === 66 || orderType === 2 ? 0 : vui.reorderFrames;
-  return { ...size, reorderFrames, frame90k: vui.frame90k };
+  return { ...size, ...format, reorderFrames, frame90k: vui.frame90k };
 }
 
 /** A recovery point at this very picture (Annex D.1.8): how cameras without IDR pictures mark where decoding can begin. */

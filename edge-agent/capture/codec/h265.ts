@@ -37,8 +37,8 @@ function readSequence(nal: Uint8Array): SequenceFacts {
     width -= (reader.unsigned() + reader.unsigned()) * unitX;
     height -= (reader.unsigned() + reader.unsigned()) * unitY;
   }
-  reader.unsigned();
-  reader.unsigned();
+  const lumaBits = 8 + reader.unsigned();
+  const chromaBits = 8 + reader.unsigned();
   reader.unsigned();
   const all = reader.flag();
   let reorderFrames = 0;
@@ -47,7 +47,7 @@ function readSequence(nal: Uint8Array): SequenceFacts {
     reorderFrames = Math.min(16, reader.unsigned());
     reader.unsigned();
   }
-  return { width, height, reorderFrames, frame90k: undefined };
+  return { width, height, chromaFormat: chroma, lumaBits, chromaBits, reorderFrames, frame90k: undefined };
 }
 
 export const h265: VideoCodec = {

@@ -4,6 +4,10 @@ export type SetKind = 'vps' | 'sps' | 'pps';
 export interface SequenceFacts {
   width: number;
   height: number;
+  /** chroma_format_idc: 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4. */
+  chromaFormat: number;
+  lumaBits: number;
+  chromaBits: number;
   /** Pictures that may stand in front of one in decoding order and behind it in output order; undefined where it is not told. */
   reorderFrames: number | undefined;
   /** Duration of a frame in 1/90000 s, where it is told. */
