@@ -204,9 +204,10 @@ export function barsOf(row: Row, span: Range, width: number): Bar[] {
     const isGap = look === 'gap' || look === 'gone';
     const barWidth = Math.max(to - from, isGap ? GAP_WIDTH_MIN : 0.5);
     const list = isGap ? gaps : footage;
+    const x = Math.min(from, width - barWidth);
     const last = list.at(-1);
-    if (last && last.look === look && from - (last.x + last.width) < 0.5) last.width = Math.max(last.width, from + barWidth - last.x);
-    else list.push({ x: Math.min(from, width - barWidth), width: barWidth, look });
+    if (last && last.look === look && x - (last.x + last.width) < 0.5) last.width = Math.max(last.width, x + barWidth - last.x);
+    else list.push({ x, width: barWidth, look });
   }
   return [...footage, ...gaps];
 }

@@ -98,11 +98,6 @@ function Footage({ unit }: { unit: UnitShape }) {
         </Button>
       </div>
       <SpanTools span={span} onSpan={setSpan} />
-      <SelectionBar
-        selection={selection}
-        onClear={() => setSelection(undefined)}
-        onZoom={(range) => setSpan(spanTo(range.toMs - range.fromMs, range.toMs))}
-      />
       <Loaded query={coverage}>{(data) => <Shown data={data} selection={selection} onSelect={setSelection} onSpan={setSpan} />}</Loaded>
       {asking ? <PullDialog unit={unit} range={asking} onClose={() => setAsking(undefined)} /> : null}
     </Paper>
@@ -152,6 +147,11 @@ function Shown({ data, selection, onSelect, onSpan }: ShownProps) {
   return (
     <>
       <Timeline rows={rows} span={range} selection={selection} onSelect={onSelect} />
+      <SelectionBar
+        selection={selection}
+        onClear={() => onSelect(undefined)}
+        onZoom={(chosen) => onSpan(spanTo(chosen.toMs - chosen.fromMs, chosen.toMs))}
+      />
       <Gaps
         rows={rows}
         range={range}
