@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { makeMedia, SMALL } from '../peers/media.js';
 import { type Program, startProgram, until } from '../peers/program.js';
 import { readReels } from '../peers/reel.js';
@@ -29,7 +29,7 @@ interface RunningAgent {
   rewrite(cameras: WagonCamera[]): void;
 }
 
-async function startAgent(t: Tap.Test, cameras: WagonCamera[]): Promise<RunningAgent> {
+async function startAgent(t: Test, cameras: WagonCamera[]): Promise<RunningAgent> {
   const folder = t.testdir({});
   const file = await prepareWagon({ folder, authority: path.join(folder, 'authority'), cameras });
   const program = startProgram(process.execPath, [AGENT, '--config', file]);
@@ -50,15 +50,11 @@ async function startAgent(t: Tap.Test, cameras: WagonCamera[]): Promise<RunningA
   };
 }
 
-async function serve(t: Tap.Test, spec: Partial<RtspServerSpec> = {}) {
+async function serve(t: Test, spec: Partial<RtspServerSpec> = {}) {
   const files = [await makeMedia(SMALL)];
   const server = await startRtspServer({ mounts: { a: { files }, b: { files }, c: { files } }, ...spec });
   t.teardown(() => server.close());
   return server;
-}
-
-declare namespace Tap {
-  type Test = Parameters<NonNullable<Parameters<typeof t.test>[2]>>[0];
 }
 
 t.test('cameras that are wrong are named with a code and disturb nobody', { timeout: 90_000 }, async (t) => {
