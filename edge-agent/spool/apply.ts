@@ -1,0 +1,128 @@
+/**
+ * What a durable journal record means for the index. The same function serves each commit and the rebuilding of a lost index, so the
+ * two cannot drift apart. Applying a record twice does no harm.
+ */
+
+import { streamText } from '@longroof/protocol/fragment';
+import type { GapCause } from '@longroof/protocol/gap';
+import type { CatalogBody, DisposalBody, GapBody, JournalRecord } from '@longroof/protocol/journal';
+import type { IndexDb } from './index-db.js';
+import { type ReelRow, rungOf } from './rows.js';
+import { REEL_CLOSED, REEL_GONE } from './schema.js';
+
+/** The last record but a checkpoint of an orderly end. */
+export const CLOSED_EVENT = 'spool-closed';
+/** Disposals closer than this in time make one range. */
+const JOIN_MS = 2000;
+
+export function disposalCause(type: 'dispose' | 'loss'): GapCause {
+  return type === 'dispose' ? 'disposed' : 'lost';
+}
+
+export function applyRecord(index: IndexDb, epoch: string, record: JournalRecord): void {
+  if (record.type !== 'checkpoint') {
+    const body = record.body as { event?: unknown };
+    const clean = record.type === 'event' && body.event === CLOSED_EVENT;
+    if ((index.get('clean') === 1) !== clean) index.set('clean', clean ? 1 : 0);
+  }
+  switch (record.type) {
+    case 'run': {
+      const body = (record as JournalRecord<'run'>).body;
+      index.setRun(epoch, record.run, index.bootId(body.boot));
+      for (const camera of body.cameras)
+        for (const rendition of camera.renditions) index.streamId(streamText({ camera: camera.camera, rendition }));
+      index.set('cameras', JSON.stringify(body.cameras));
+      return;
+    }
+    case 'gap':
+      return applyGap(index, epoch, record as JournalRecord<'gap'>);
+    case 'clock': {
+      const boot = index.bootOfRun(epoch, record.run);
+      if (boot !== undefined) index.addAnchor(boot, (record as JournalRecord<'clock'>).body);
+      return;
+    }
+    case 'catalog':
+      return applyCatalog(index, epoch, record as JournalRecord<'catalog'>);
+    case 'dispose':
+    case 'loss':
+      return applyDisposal(index, epoch, (record as JournalRecord<'dispose'>).body, disposalCause(record.type));
+    case 'hold': {
+      const body = (record as JournalRecord<'hold'>).body;
+      if (body.action === 'placed') index.putHold(body.holdId, JSON.stringify(body));
+      else if (body.action === 'released') index.deleteHold(body.holdId);
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+function applyGap(index: IndexDb, epoch: string, record: JournalRecord<'gap'>): void {
+  const body: GapBody = record.body;
+  const boot = index.bootOfRun(epoch, record.run);
+  if (boot === undefined) return;
+  index.addGap({
+    stream: index.streamId(streamText(body)),
+    boot,
+    fromMono: body.fromMonoMs,
+    duration: body.durationMs,
+    fromUtc: body.fromWall?.utcMs ?? null,
+    claimOffset: record.wall.utcMs - record.monoMs,
+    claimSource: record.wall.source,
+    claimError: record.wall.errorMs,
+    cause: body.cause,
+    detail: body.detail ?? null,
+  });
+}
+
+/** A reel that the index does not have is put in as the record says; its rows come from the file. */
+function applyCatalog(index: IndexDb, epoch: string, record: JournalRecord<'catalog'>): void {
+  const body: CatalogBody = record.body;
+  const stream = index.streamId(streamText(body));
+  const root = Buffer.from(body.root, 'hex');
+  const known = index.reelAt(stream, epoch, body.run, body.seqFirst);
+  if (known) {
+    if (known.state !== REEL_GONE) index.putReel({ ...known, state: REEL_CLOSED, root });
+    return;
+  }
+  const offset = record.wall.utcMs - record.monoMs;
+  index.putReel({
+    ...{ id: index.maxIds().reel + 1, stream, rung: rungOf(streamText(body)), epoch, run: body.run, seqFirst: body.seqFirst },
+    ...{ boot: index.bootOfRun(epoch, body.run) ?? 0, state: REEL_CLOSED, count: body.count, released: 0, fileBytes: 0, bytes: body.bytes },
+    ...{ startMono: body.startMonoMs, endMono: body.startMonoMs + body.durationMs, offsetMin: offset, offsetMax: offset },
+    ...{ trustedUtc: null, bornMs: 0, initSha: Buffer.from(body.initSha256, 'hex'), initBytes: 0, codec: body.codec },
+    ...{ lostPackets: body.lostPackets, rowFirst: null, rowLast: null, root },
+  });
+}
+
+/** Its rows go at once; the reel's row stays, marked, until the file is gone too. */
+function applyDisposal(index: IndexDb, epoch: string, body: DisposalBody, cause: GapCause): void {
+  const stream = index.streamId(streamText(body));
+  for (const reel of index.reelsInRange(stream, epoch, body.run, body.seqFirst, body.count)) {
+    markGone(index, reel, cause);
+  }
+}
+
+export function markGone(index: IndexDb, reel: ReelRow, cause: GapCause): void {
+  if (reel.state === REEL_GONE) return;
+  index.deleteFragments(reel);
+  index.putReel({ ...reel, state: REEL_GONE });
+  noteGone(index, reel, cause);
+}
+
+/** The time of a reel that is gone, as a range; neighbours join. */
+function noteGone(index: IndexDb, reel: ReelRow, cause: GapCause): void {
+  const last = index.lastGap(reel.stream, cause);
+  if (last && last.boot === reel.boot && last.fromUtc === null) {
+    const end = last.fromMono + last.duration;
+    if (reel.startMono <= end + JOIN_MS && reel.endMono >= last.fromMono - JOIN_MS) {
+      const from = Math.min(last.fromMono, reel.startMono);
+      index.stretchGap(last.id, from, Math.max(end, reel.endMono) - from);
+      return;
+    }
+  }
+  index.addGap({
+    ...{ stream: reel.stream, boot: reel.boot, fromMono: reel.startMono, duration: reel.endMono - reel.startMono, fromUtc: null },
+    ...{ claimOffset: reel.offsetMin, claimSource: 'rtc', claimError: 3_600_000, cause, detail: null },
+  });
+}

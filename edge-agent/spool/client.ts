@@ -1,0 +1,251 @@
+/** The spool on the agent's side of the thread: queues towards the worker within a bound, and answers from what the worker last said. */
+import type { Worker } from 'node:worker_threads';
+import type { Clock, MonoMs, Timer, UtcMs } from '@longroof/base/clock';
+import { Fault } from '@longroof/base/errors';
+import type { Log } from '@longroof/base/log';
+import { type FragmentMeta, type StreamName, streamText, type WallClaim } from '@longroof/protocol/fragment';
+import type { GapCause } from '@longroof/protocol/gap';
+import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protocol/journal';
+import type { ClockAnchor } from '@longroof/protocol/wall';
+import type { BuiltFragment } from '../fragment/fragment.js';
+import { type Call, type FromWorker, type JournalPosition, revive, type ToWorker, type WorkerStats } from './messages.js';
+import type { DurableStream, HoldRequest, Selection, Spool, SpoolIdentity, SpoolStats, StoredFragment } from './spool.js';
+
+/** Footage on its way to the worker; about three seconds of sixteen busy streams on a stalled disk. */
+export const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
+/** Calls that wait for the worker. */
+const CALLS_MAX = 10_000;
+export const TICK_MS = 250;
+const CLOSE_MS_MAX = 10_000;
+
+interface Waiting {
+  resolve: (value: never) => void;
+  reject: (fault: Fault) => void;
+}
+
+export class SpoolClient implements Spool {
+  readonly identity: SpoolIdentity;
+  readonly #worker: Worker;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #queued: Int32Array;
+  readonly #calls = new Map<number, Waiting>();
+  readonly #durable: ((streams: DurableStream[]) => void)[] = [];
+  readonly #journal: ((next: number, urgent: boolean) => void)[] = [];
+  /** The init segment that the worker has, per stream. */
+  readonly #inits = new Map<string, string>();
+  readonly #ticks: Timer;
+  #nextCall = 1;
+  #isTicking = false;
+  #position: JournalPosition;
+  #stats: WorkerStats;
+  #gone: Fault | undefined;
+
+  constructor(
+    worker: Worker,
+    ready: Extract<FromWorker, { kind: 'ready' }>,
+    options: { clock: Clock; log: Log; queued: SharedArrayBuffer },
+  ) {
+    this.identity = ready.identity;
+    this.#worker = worker;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#queued = new Int32Array(options.queued);
+    this.#position = ready.position;
+    this.#stats = ready.stats;
+    worker.on('message', (message: FromWorker) => this.#take(message));
+    worker.on('error', (error) => this.#lost(error));
+    worker.on('exit', (code) => this.#lost(new Error(`exit code ${code}`)));
+    this.#ticks = options.clock.every(TICK_MS, () => this.#tick());
+  }
+
+  #post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
+    if (!this.#gone) this.#worker.postMessage(message, transfer);
+  }
+
+  /** One tick is under way at most: a stalled worker is not buried under them. */
+  #tick(): void {
+    if (this.#isTicking || this.#gone) return;
+    this.#isTicking = true;
+    this.#post({ kind: 'tick', monoMs: this.#clock.mono() });
+  }
+
+  #take(message: FromWorker): void {
+    switch (message.kind) {
+      case 'ticked': {
+        this.#isTicking = false;
+        this.#position = message.position;
+        if (message.stats.state !== this.#stats.state)
+          this.#log.warn({ state: message.stats.state, before: this.#stats.state }, 'the state of the spool changed');
+        this.#stats = message.stats;
+        if (message.durable.length > 0) for (const listener of this.#durable) listener(message.durable);
+        if (message.journal) for (const listener of this.#journal) listener(message.journal.next, message.journal.urgent);
+        return;
+      }
+      case 'result':
+        this.#waiting(message.id)?.resolve(message.value as never);
+        return;
+      case 'failed':
+        this.#waiting(message.id)?.reject(revive(message.fault));
+        return;
+      case 'ready':
+        return;
+    }
+  }
+
+  #waiting(id: number): Waiting | undefined {
+    const waiting = this.#calls.get(id);
+    this.#calls.delete(id);
+    return waiting;
+  }
+
+  #lost(error: Error): void {
+    if (this.#gone) return;
+    this.#gone = new Fault('unavailable', 'LR_SPOOL_WORKER', `the spool's worker ended: ${error.message}`, { cause: error });
+    this.#ticks.cancel();
+    this.#stats = { ...this.#stats, state: 'failing' };
+    for (const waiting of this.#calls.values()) waiting.reject(this.#gone);
+    this.#calls.clear();
+    this.#log.error({ error: this.#gone }, 'the spool has stopped');
+  }
+
+  #call<T>(call: Call): Promise<T> {
+    if (this.#gone) return Promise.reject(this.#gone);
+    if (this.#calls.size >= CALLS_MAX)
+      return Promise.reject(new Fault('full', 'LR_SPOOL_CALLS', `${CALLS_MAX} questions to the spool wait already`));
+    return new Promise<T>((resolve, reject) => {
+      const id = this.#nextCall++;
+      this.#calls.set(id, { resolve: resolve as (value: never) => void, reject });
+      this.#post({ kind: 'call', id, call });
+    });
+  }
+
+  write(fragment: BuiltFragment, wall: WallClaim): boolean {
+    if (this.#gone) return false;
+    const { meta, init } = fragment;
+    const bytes = fragment.parts.reduce((sum, part) => sum + part.length, 0);
+    const queuedBytes = Atomics.load(this.#queued, 0);
+    if (queuedBytes > 0 && queuedBytes + bytes > QUEUE_BYTES_MAX) {
+      this.noteCause(meta, 'disk-slow', meta.startMonoMs);
+      return false;
+    }
+    const stream = streamText(meta);
+    const isKnown = this.#inits.get(stream) === init.sha256;
+    const { parts, transfer } = movable(fragment.parts);
+    Atomics.add(this.#queued, 0, bytes);
+    this.#post({ kind: 'fragment', meta, wall, parts, init: isKnown ? undefined : init.bytes }, transfer);
+    this.#inits.set(stream, init.sha256);
+    return true;
+  }
+
+  noteCause(stream: StreamName, cause: GapCause, atMonoMs: MonoMs, detail?: string): void {
+    this.#post({ kind: 'cause', stream: nameOf(stream), cause, atMonoMs, detail });
+  }
+
+  openStream(stream: StreamName): void {
+    this.#post({ kind: 'open', stream: nameOf(stream), atMonoMs: this.#clock.mono() });
+  }
+
+  closeStream(stream: StreamName, cause: GapCause): void {
+    this.#post({ kind: 'close', stream: nameOf(stream), cause, atMonoMs: this.#clock.mono() });
+  }
+
+  noteClock(anchor: ClockAnchor): void {
+    this.#post({ kind: 'clock', anchor });
+  }
+
+  record<T extends JournalType>(type: T, body: JournalBodies[T], options: { urgent?: boolean } = {}): Promise<number> {
+    return this.#call({ what: 'record', type, body, urgent: options.urgent ?? false });
+  }
+
+  journal(fromSeq: number, maxBytes: number): Promise<JournalRecord[]> {
+    return this.#call({ what: 'journal', fromSeq, bytesMax: maxBytes });
+  }
+
+  journalPosition(): JournalPosition {
+    return this.#position;
+  }
+
+  journalAcknowledged(next: number): void {
+    this.#post({ kind: 'acknowledged', next });
+  }
+
+  select(streams: StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs): Promise<Selection> {
+    return this.#call({ what: 'select', streams: streams.map(nameOf), fromUtcMs, toUtcMs });
+  }
+
+  async read(fragment: StoredFragment): Promise<Buffer> {
+    return asBuffer(await this.#call<Uint8Array>({ what: 'read', fragment }));
+  }
+
+  async init(initSha256: string): Promise<Buffer | undefined> {
+    const bytes = await this.#call<Uint8Array | undefined>({ what: 'init', initSha256 });
+    return bytes && asBuffer(bytes);
+  }
+
+  release(id: Pick<FragmentMeta, 'camera' | 'rendition' | 'run' | 'seq' | 'sha256'>): Promise<boolean> {
+    const { camera, rendition, run, seq, sha256 } = id;
+    return this.#call({ what: 'release', id: { camera, rendition, run, seq, sha256 } });
+  }
+
+  hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number; reason?: string }> {
+    return this.#call({ what: 'hold', request });
+  }
+
+  releaseHold(holdId: string): Promise<boolean> {
+    return this.#call({ what: 'releaseHold', holdId });
+  }
+
+  stats(): SpoolStats {
+    return { ...this.#stats, queuedBytes: Atomics.load(this.#queued, 0) };
+  }
+
+  onDurable(listener: (streams: DurableStream[]) => void): void {
+    this.#durable.push(listener);
+  }
+
+  onJournal(listener: (next: number, urgent: boolean) => void): void {
+    this.#journal.push(listener);
+  }
+
+  /** Throws the disk's fault where the last of it could not be written. */
+  async close(): Promise<void> {
+    if (this.#gone) return;
+    this.#ticks.cancel();
+    const stop = new AbortController();
+    const late = this.#clock.sleep(CLOSE_MS_MAX, stop.signal).then(
+      () => new Fault('timeout', 'LR_SPOOL_CLOSE', 'the disk did not take the last of the footage in time'),
+      () => undefined,
+    );
+    try {
+      const fault = await Promise.race([this.#call<null>({ what: 'close' }), late]);
+      if (fault) throw fault;
+    } finally {
+      stop.abort();
+      this.#gone ??= new Fault('cancelled', 'LR_CANCELLED', 'the spool is closed');
+      for (const waiting of this.#calls.values()) waiting.reject(this.#gone);
+      this.#calls.clear();
+      await this.#worker.terminate();
+    }
+  }
+}
+
+function nameOf(stream: StreamName): StreamName {
+  return { camera: stream.camera, rendition: stream.rendition };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Parts with the memory behind them, each piece of memory once. Small parts are copied: their memory may be Node's shared pool. */
+export function movable(parts: readonly Uint8Array[]): { parts: Uint8Array[]; transfer: ArrayBuffer[] } {
+  const transfer = new Set<ArrayBuffer>();
+  const moved = parts.map((part) => {
+    const isPooled = part.buffer.byteLength <= Buffer.poolSize && part.byteLength < part.buffer.byteLength;
+    const own = isPooled || part.buffer instanceof SharedArrayBuffer ? new Uint8Array(part) : part;
+    transfer.add(own.buffer as ArrayBuffer);
+    return own;
+  });
+  return { parts: moved, transfer: [...transfer] };
+}

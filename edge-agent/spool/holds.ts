@@ -1,0 +1,114 @@
+/**
+ * Holds keep reels from being recycled (S6): at most half the quota; beyond it a hold is refused, and the refusal is on record. A hold
+ * that reaches into the future also takes the reels that are recorded then, as far as the half allows.
+ */
+import { Fault } from '@longroof/base/errors';
+import { parseStreamText } from '@longroof/protocol/fragment';
+import type { JournalBodies } from '@longroof/protocol/journal';
+import type { Reel } from './reels.js';
+import { reelsIn } from './select.js';
+import type { HoldRequest } from './spool.js';
+import type { CoreState } from './state.js';
+import { WallIndex } from './wall-index.js';
+
+export interface HoldOutcome {
+  placed: boolean;
+  bytes: number;
+  reason?: string;
+}
+
+type HoldBody = JournalBodies['hold'];
+export const HOLDS_MAX = 1000;
+
+function streamsOf(state: CoreState, cameras: readonly string[]): { id: number; name: string }[] {
+  return state.index.streams().filter((row) => cameras.includes(parseStreamText(row.name)?.camera ?? ''));
+}
+
+function limitBytes(state: CoreState): number {
+  return state.options.quotaBytes / 2;
+}
+
+/** Reels of the hold's time that exist by now, and the bytes of those that nothing held before. */
+function reelsOfHold(
+  state: CoreState,
+  request: Pick<HoldRequest, 'cameras' | 'fromUtcMs' | 'toUtcMs'>,
+): { ids: number[]; bytes: number; added: number } {
+  const wall = new WallIndex(state.index);
+  const found = { ids: [] as number[], bytes: 0, added: 0 };
+  for (const stream of streamsOf(state, request.cameras)) {
+    for (const reel of reelsIn(state, wall, stream.id, request.fromUtcMs, request.toUtcMs)) {
+      const bytes = state.reels.find(reel.id)?.bytes ?? reel.fileBytes;
+      found.ids.push(reel.id);
+      found.bytes += bytes;
+      if (!state.index.isHeld(reel.id)) found.added += bytes;
+    }
+  }
+  return found;
+}
+
+/** Answers when the hold, or its refusal, is durable. Placing the same hold again changes nothing. */
+export function placeHold(state: CoreState, request: HoldRequest, settled: (outcome: HoldOutcome | Fault) => void): void {
+  const known = state.index.hold(request.holdId);
+  if (known) {
+    settled({ placed: true, bytes: (JSON.parse(known) as HoldBody).bytes });
+    return;
+  }
+  const reels = reelsOfHold(state, request);
+  const heldBytes = state.index.heldBytes();
+  const reason =
+    heldBytes + reels.added > limitBytes(state)
+      ? `holds may keep ${Math.floor(limitBytes(state))} bytes; ${heldBytes} are held, this one asks for ${reels.added} more`
+      : state.index.holds().length >= HOLDS_MAX
+        ? `there are ${HOLDS_MAX} holds already`
+        : undefined;
+  const body: HoldBody = {
+    ...{ holdId: request.holdId, action: reason === undefined ? 'placed' : 'refused', owner: request.owner, cameras: request.cameras },
+    ...{ fromUtcMs: request.fromUtcMs, toUtcMs: request.toUtcMs, reviewUtcMs: request.reviewUtcMs, bytes: reels.bytes },
+    ...(reason === undefined ? {} : { reason }),
+  };
+  const outcome: HoldOutcome = { placed: reason === undefined, bytes: reels.bytes, ...(reason === undefined ? {} : { reason }) };
+  state.ledger.add('hold', body, { urgent: true, own: true, settled: (seq) => settled(seq instanceof Fault ? seq : outcome) });
+  if (reason === undefined)
+    state.pendingWrites.push(() => {
+      for (const id of reels.ids) state.index.addHeld(id, request.holdId);
+    });
+}
+
+/** False when there is no such hold. */
+export function liftHold(state: CoreState, holdId: string, settled: (outcome: boolean | Fault) => void): void {
+  const known = state.index.hold(holdId);
+  if (!known) {
+    settled(false);
+    return;
+  }
+  const body: HoldBody = { ...(JSON.parse(known) as HoldBody), action: 'released' };
+  state.ledger.add('hold', body, { urgent: true, own: true, settled: (seq) => settled(seq instanceof Fault ? seq : true) });
+}
+
+/** Reels that were finished just now go under the holds whose time they belong to. */
+export function holdFinished(state: CoreState, reels: readonly Reel[]): void {
+  const holds = state.index.holds();
+  if (holds.length === 0) return;
+  let heldBytes = state.index.heldBytes();
+  for (const { id, body } of holds) {
+    const hold = JSON.parse(body) as HoldBody;
+    for (const reel of reels) {
+      const from = reel.startMono + reel.offsetMin;
+      const to = reel.endMono + reel.offsetMax;
+      const applies = hold.cameras.includes(parseStreamText(reel.stream)?.camera ?? '') && from < hold.toUtcMs && to > hold.fromUtcMs;
+      if (!applies || heldBytes + reel.bytes > limitBytes(state)) continue;
+      heldBytes += reel.bytes;
+      state.pendingWrites.push(() => state.index.addHeld(reel.id, id));
+    }
+  }
+}
+
+/** On opening: holds that the journal tells of, over the reels that are there. */
+export function restoreHolds(state: CoreState): void {
+  for (const { id, body } of state.index.holds()) {
+    const { ids } = reelsOfHold(state, JSON.parse(body) as HoldBody);
+    state.pendingWrites.push(() => {
+      for (const reel of ids) state.index.addHeld(reel, id);
+    });
+  }
+}

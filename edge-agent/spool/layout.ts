@@ -1,0 +1,84 @@
+/**
+ * What lies where in a spool's folder, and the label that names its life:
+ *
+ *   spool.json             unit and epoch
+ *   index.db               SQLite; can be rebuilt from the rest
+ *   journal/EPOCH-SEQ.log
+ *   reels/STREAM/EPOCH-RUN-SEQ.mp4
+ *
+ * Anything else is a stray file: counted, never touched, never in the way (S7).
+ */
+import path from 'node:path';
+import { type Disk, writeDurably } from '@longroof/base/disk';
+import { isId } from '@longroof/base/ids';
+import { parseStreamText } from '@longroof/protocol/fragment';
+import { parseReelName, type ReelName } from './scan.js';
+
+export const LABEL_FILE = 'spool.json';
+export const INDEX_FILE = 'index.db';
+export const JOURNAL_FOLDER = 'journal';
+export const REELS_FOLDER = 'reels';
+export const BALLAST_FILE = 'ballast';
+const OURS = new Set([
+  LABEL_FILE,
+  `${LABEL_FILE}.tmp`,
+  INDEX_FILE,
+  `${INDEX_FILE}-wal`,
+  `${INDEX_FILE}-shm`,
+  JOURNAL_FOLDER,
+  REELS_FOLDER,
+  BALLAST_FILE,
+]);
+
+export interface Label {
+  unit: string;
+  epoch: string;
+}
+
+/** Undefined when there is none or it cannot be understood: the spool then begins a new epoch. */
+export function readLabel(disk: Disk, root: string): Label | undefined {
+  const file = path.join(root, LABEL_FILE);
+  const stat = disk.stat(file);
+  if (!stat?.isFile || stat.bytes > 4096) return undefined;
+  let value: { unit?: unknown; epoch?: unknown } | null;
+  try {
+    value = JSON.parse(disk.readFile(file).toString('utf8')) as typeof value;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  const { unit, epoch } = value ?? {};
+  return isId(unit) && typeof epoch === 'string' && /^[0-9a-f]{32}$/.test(epoch) ? { unit, epoch } : undefined;
+}
+
+export function writeLabel(disk: Disk, root: string, label: Label): void {
+  writeDurably(disk, path.join(root, LABEL_FILE), `${JSON.stringify({ v: 1, ...label })}\n`);
+}
+
+export interface ReelFile extends ReelName {
+  stream: string;
+  file: string;
+}
+
+/** Reel files by stream, in order of name, and the paths of everything that is none of ours. */
+export function listReels(disk: Disk, root: string): { streams: Map<string, ReelFile[]>; stray: string[] } {
+  const streams = new Map<string, ReelFile[]>();
+  const stray = disk.list(root).filter((name) => !OURS.has(name));
+  const folder = path.join(root, REELS_FOLDER);
+  for (const stream of disk.list(folder)) {
+    const directory = path.join(folder, stream);
+    if (!parseStreamText(stream) || !disk.stat(directory)?.isDirectory) {
+      stray.push(path.join(REELS_FOLDER, stream));
+      continue;
+    }
+    const files: ReelFile[] = [];
+    for (const name of disk.list(directory)) {
+      const parsed = parseReelName(name);
+      const file = path.join(directory, name);
+      if (parsed && disk.stat(file)?.isFile) files.push({ ...parsed, stream, file });
+      else stray.push(path.join(REELS_FOLDER, stream, name));
+    }
+    streams.set(stream, files);
+  }
+  return { streams, stray };
+}

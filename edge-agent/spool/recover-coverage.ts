@@ -1,0 +1,99 @@
+/**
+ * Third part of opening: what the time between the last run and this one was, per stream. Times of an earlier boot are carried into
+ * this boot's monotonic time by one shift, taken from the wall clock at both ends, so that a gap across a power cut has a length.
+ */
+import type { MonoMs } from '@longroof/base/clock';
+import { parseStreamText, type StreamName, streamText, type WallClaim } from '@longroof/protocol/fragment';
+import { type GapCause, isGapCause } from '@longroof/protocol/gap';
+import type { GapBody } from '@longroof/protocol/journal';
+import { bestWall, type ClockAnchor } from '@longroof/protocol/wall';
+import { Coverage, type GapPiece } from './coverage.js';
+import type { StreamFindings } from './recover-reels.js';
+import type { StreamRow } from './rows.js';
+
+/** Last sign of life of the run before. */
+export interface Heartbeat {
+  boot: string;
+  monoMs: MonoMs;
+  wall: WallClaim;
+  spoolMs: number;
+}
+
+/** Wall time of the time before this boot. */
+export interface Before {
+  shiftMs: number;
+  wallAt(monoMs: MonoMs): WallClaim;
+}
+
+const rounded = (ms: number): number => Math.round(ms * 100) / 100;
+
+/** Undefined where the last run was of this boot: its times are this run's times. */
+export function beforeBoot(
+  beat: Heartbeat | undefined,
+  boot: string,
+  anchors: readonly ClockAnchor[],
+  nowMonoMs: MonoMs,
+  nowWall: WallClaim,
+): Before | undefined {
+  if (!beat || beat.boot === boot) return undefined;
+  const old = (monoMs: MonoMs): WallClaim => bestWall(monoMs, { ...beat.wall, utcMs: beat.wall.utcMs + (monoMs - beat.monoMs) }, anchors);
+  // The last sign of life was before this boot, whatever the clocks say.
+  const beatMonoMs = Math.min(0, nowMonoMs - (nowWall.utcMs - old(beat.monoMs).utcMs));
+  const shiftMs = beatMonoMs - beat.monoMs;
+  return { shiftMs, wallAt: (monoMs) => old(monoMs - shiftMs) };
+}
+
+export function gapBody(stream: StreamName, piece: GapPiece, before: Before | undefined): GapBody {
+  return {
+    camera: stream.camera,
+    rendition: stream.rendition,
+    fromMonoMs: rounded(piece.fromMonoMs),
+    durationMs: rounded(piece.toMonoMs - piece.fromMonoMs),
+    ...(before && piece.fromMonoMs < 0 ? { fromWall: before.wallAt(piece.fromMonoMs) } : {}),
+    cause: piece.cause,
+    ...(piece.detail === undefined ? {} : { detail: piece.detail }),
+  };
+}
+
+export interface RecoveredCoverage {
+  coverage: Coverage;
+  gaps: GapPiece[];
+}
+
+/** `restart` is why the last run ended; `isConfigured` whether this run records the stream. */
+export function recoverStream(
+  row: StreamRow,
+  found: StreamFindings | undefined,
+  at: { beat: Heartbeat | undefined; beatBoot: number | undefined; before: Before | undefined; nowMonoMs: MonoMs; restart: GapCause },
+  isConfigured: boolean,
+): RecoveredCoverage {
+  const shift = at.before?.shiftMs ?? 0;
+  const ofLastBoot = row.boot !== null && row.boot === at.beatBoot;
+  const cause: GapCause = isGapCause(row.cause) ? row.cause : 'configuration';
+  const ends = [found?.endMono, ofLastBoot ? row.accounted : undefined].filter((end) => typeof end === 'number');
+  const accounted = ends.length > 0 ? Math.max(...ends) : at.beat?.monoMs;
+  if (accounted === undefined) return { coverage: new Coverage(at.nowMonoMs, 'configuration'), gaps: [] };
+  const detail = row.detail ?? undefined;
+  if (!row.open) return { coverage: new Coverage(accounted + shift, cause, detail), gaps: [] };
+
+  const coverage = Coverage.resume(accounted + shift, cause, row.causeAt + shift, detail);
+  const gaps: GapPiece[] = [];
+  for (const fragment of found?.added ?? []) gaps.push(...coverage.fragment(fragment.from + shift, fragment.to + shift));
+  const aliveMonoMs = (at.beat?.monoMs ?? accounted) + shift;
+  const wasInGap = row.causeAt + shift >= coverage.accountedMonoMs && aliveMonoMs > coverage.accountedMonoMs;
+  gaps.push(...coverage.close(wasInGap ? Math.min(aliveMonoMs, at.nowMonoMs) : coverage.accountedMonoMs, at.restart));
+  gaps.push(...coverage.open(at.nowMonoMs));
+  if (!isConfigured) gaps.push(...coverage.close(at.nowMonoMs, 'configuration'));
+  return { coverage, gaps };
+}
+
+/** Names of the streams of a configuration, as text. */
+export function configuredStreams(cameras: readonly { camera: string; renditions: readonly StreamName['rendition'][] }[]): Set<string> {
+  return new Set(cameras.flatMap(({ camera, renditions }) => renditions.map((rendition) => streamText({ camera, rendition }))));
+}
+
+export function streamOf(text: string): StreamName {
+  const stream = parseStreamText(text);
+  if (!stream) throw new RangeError(`stream ${text}`);
+  return stream;
+}
