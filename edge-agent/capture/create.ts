@@ -2,6 +2,7 @@
 import type { Clock, MonoMs } from '@longroof/base/clock';
 import type { Log } from '@longroof/base/log';
 import type { CaptureEngine, CaptureOptions, CaptureSink } from './engine.js';
+import { FfmpegRunner } from './ffmpeg/runner.js';
 import { MediaAxis } from './media-axis.js';
 import { OwnRunner } from './own/runner.js';
 import type { Runner } from './runner.js';
@@ -20,6 +21,7 @@ export interface EngineDeps {
 export function createEngine(options: CaptureOptions, sink: CaptureSink, deps: EngineDeps): CaptureEngine {
   const axis = new MediaAxis(deps.runStartMonoMs);
   const own = (): Runner => new OwnRunner(options, sink, axis, deps);
-  const runners = { own: () => [own()], ffmpeg: () => [own()], auto: () => [own()] }[options.engine]();
+  const ffmpeg = (): Runner => new FfmpegRunner({ options, sink, axis, clock: deps.clock });
+  const runners = { own: () => [own()], ffmpeg: () => [ffmpeg()], auto: () => [own(), ffmpeg()] }[options.engine]();
   return new Supervisor(runners, sink, deps);
 }

@@ -26,6 +26,8 @@ export interface TrackInfo {
   audioConfig?: Uint8Array;
   sampleRate?: number;
   channels?: number;
+  /** Audio that is not as the camera sent it: encoded anew, since it came in a form that MP4 cannot hold. */
+  derived?: boolean;
 }
 
 export interface AccessUnit {

@@ -3,12 +3,20 @@
  * told anew when their parameter sets change.
  */
 import type { Media90k, MonoMs } from '@longroof/base/clock';
+import type { ParameterSets } from '../codec/parameter-sets.js';
 import type { CaptureSink, TrackInfo } from '../engine.js';
 import type { MediaAxis } from '../media-axis.js';
 import type { FinishedFrame } from '../rtp/audio-receiver.js';
 import { DecodeTimes } from '../rtp/decode-times.js';
 import type { TrackClock } from '../rtp/track-clock.js';
-import type { FinishedUnit, VideoReceiver } from '../rtp/video-receiver.js';
+import type { FinishedUnit } from '../rtp/video-receiver.js';
+
+/** Where video units come from. */
+export interface VideoSource {
+  readonly codec: 'h264' | 'h265';
+  readonly sets: ParameterSets;
+  readonly clock: TrackClock;
+}
 
 /** Sender reports of two tracks that disagree with arrival by more than this tell nothing about lip sync. */
 const REPORT_TRUST_MS = 1000;
@@ -49,14 +57,14 @@ export class SessionOutput {
     this.#audioOffset = undefined;
   }
 
-  video(finished: FinishedUnit, receiver: VideoReceiver): void {
+  video(finished: FinishedUnit, source: VideoSource): void {
     const { unit, ticks, arrivalMonoMs } = finished;
-    const { clock, sets } = receiver;
+    const { clock, sets } = source;
     if (!this.#video && !(unit.key && unit.pictureBegins && sets.complete)) {
       unit.drop();
       return;
     }
-    if (!this.#video || unit.setsChanged) this.#tellTracks(receiver);
+    if (!this.#video || unit.setsChanged) this.#tellTracks(source);
     const track = this.#video as TrackInfo;
     const sessionPts90k = Math.round((ticks * 90_000) / clock.clockRate);
     const sessionDts90k = this.#decodeTimes.next(sessionPts90k, sets.facts?.frame90k);
@@ -115,15 +123,15 @@ export class SessionOutput {
     return Math.round(video.pts90k + distanceMs * 90);
   }
 
-  #tellTracks(receiver: VideoReceiver): void {
+  #tellTracks(source: VideoSource): void {
     const first = !this.#video;
-    const { sets } = receiver;
+    const { sets } = source;
     const { facts } = sets;
     this.#decodeTimes.setDepth(facts?.reorderFrames);
     this.#video = {
       kind: 'video',
-      codec: receiver.codec,
-      clockRate: receiver.clock.clockRate,
+      codec: source.codec,
+      clockRate: source.clock.clockRate,
       parameterSets: sets.list(),
       ...(facts ? { width: facts.width, height: facts.height } : {}),
     };

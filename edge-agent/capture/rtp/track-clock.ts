@@ -78,6 +78,11 @@ export class TrackClock {
     this.#report = { ticks: this.#extend(report.rtpTimestamp), utcMs: report.utcMs };
   }
 
+  /** The same from another source: the camera's clock at a time given in unwrapped ticks. */
+  takeReference(ticks: number, utcMs: UtcMs): void {
+    this.#report = { ticks, utcMs };
+  }
+
   /** By the camera's clock; null while no report came. */
   utcAt(ticks: number): UtcMs | null {
     return this.#report ? this.#report.utcMs + this.mediaMs(ticks - this.#report.ticks) : null;

@@ -29,6 +29,8 @@ const OPENINGS = [
   'RTSP/',
   'HTTP/',
   'OPTIONS ',
+  'DESCRIBE ',
+  'SETUP ',
   'GET_PARAMETER ',
   'SET_PARAMETER ',
   'ANNOUNCE ',

@@ -15,6 +15,8 @@ export interface RtspHead {
   reason: string;
   /** Of a request; empty for a response. */
   method: string;
+  /** Of a request: what it is about, as it was written. */
+  target: string;
   /** Names in lower case; values in order of appearance. */
   headers: Map<string, string[]>;
   contentLength: number;
@@ -30,7 +32,7 @@ export function parseHead(text: string): RtspHead {
   const first = lines[0] ?? '';
   if (/^HTTP\//i.test(first)) throw captureFault('LR_RTSP_NOT_RTSP', 'a web server answers at this address, not an RTSP server');
   const response = /^RTSP\/\d\.\d +(\d{3})(?: +(.*))?$/.exec(first);
-  const request = response ? undefined : /^([A-Z_]{1,32}) +\S+ +RTSP\/\d\.\d$/.exec(first);
+  const request = response ? undefined : /^([A-Z_]{1,32}) +(\S+) +RTSP\/\d\.\d$/.exec(first);
   if (!response && !request) throw captureFault('LR_RTSP_PARSE', 'a line that is neither an RTSP response nor a request');
   const headers = new Map<string, string[]>();
   let last: string[] | undefined;
@@ -51,6 +53,7 @@ export function parseHead(text: string): RtspHead {
     status: response ? Number(response[1]) : 0,
     reason: response?.[2] ?? '',
     method: request?.[1] ?? '',
+    target: request?.[2] ?? '',
     headers,
     contentLength: contentLength(headers),
   };

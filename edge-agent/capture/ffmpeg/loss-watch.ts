@@ -1,0 +1,54 @@
+/** Looks at the packets on their way to ffmpeg: which sequence numbers are missing, whether the camera tells its time. */
+import { readSenderReport } from '../rtp/rtcp.js';
+import { SEQUENCE_LATE, SEQUENCE_RESTART, SequenceCounter } from '../rtp/sequence.js';
+
+const CHANNELS_MAX = 16;
+
+interface Source {
+  ssrc: number;
+  payloadType: number;
+  counter: SequenceCounter;
+}
+
+export class LossWatch {
+  /** Packets seen so far. */
+  packets = 0;
+  /** The camera sends sender reports with its wall clock. */
+  tellsTime = false;
+  #lost = 0;
+  readonly #sources = new Map<number, Source>();
+
+  packet(channel: number, bytes: Buffer, start: number, end: number): void {
+    if (end - start < 12) return;
+    const second = bytes[start + 1] as number;
+    if (second >= 200 && second <= 204) {
+      if (readSenderReport(bytes, start, end)) this.tellsTime = true;
+      return;
+    }
+    this.packets += 1;
+    const ssrc = bytes.readUInt32BE(start + 8);
+    let source = this.#sources.get(channel);
+    if (!source || source.ssrc !== ssrc) {
+      if (this.#sources.size >= CHANNELS_MAX && !source) return;
+      source = { ssrc, payloadType: second & 127, counter: new SequenceCounter() };
+      this.#sources.set(channel, source);
+    }
+    const lost = source.counter.next(bytes.readUInt16BE(start + 2));
+    if (lost !== SEQUENCE_LATE && lost !== SEQUENCE_RESTART) this.#lost += lost;
+  }
+
+  /** Is this surely a packet of a track seen before? */
+  knows(channel: number, bytes: Buffer, start: number): boolean {
+    const source = this.#sources.get(channel);
+    return (
+      source !== undefined && bytes.readUInt32BE(start + 8) === source.ssrc && ((bytes[start + 1] as number) & 127) === source.payloadType
+    );
+  }
+
+  /** Packets missing since the last call. */
+  takeLost(): number {
+    const lost = this.#lost;
+    this.#lost = 0;
+    return lost;
+  }
+}
