@@ -138,6 +138,7 @@ async function createFootage(db: Kysely<unknown>): Promise<void> {
   )
     .addForeignKeyConstraint('fragment_init', ['init_sha256'] as never, 'init', ['sha256'] as never)
     .execute();
+  await db.schema.createIndex('fragment_by_wall').on('fragment').columns(['unit', 'epoch', 'wall_error_ms']).execute();
   await db.schema.createIndex('fragment_by_time').on('fragment').columns(['unit', 'camera', 'start_utc_ms']).execute();
 }
 

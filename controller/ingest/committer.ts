@@ -1,0 +1,135 @@
+/**
+ * Rows of fragments whose bytes are durable, written together: what arrives while a transaction runs goes into the next one. A
+ * promise resolves when its row is committed; only then may a receipt be signed.
+ */
+import { Fault, toFault } from '@longroof/base/errors';
+import type { FragmentMeta } from '@longroof/protocol/fragment';
+import type { Transaction } from 'kysely';
+import type { FragmentTable, Tables } from '../store/tables.js';
+import type { Context } from './context.js';
+import { finishPulls } from './pull-end.js';
+import { Walls } from './walls.js';
+
+const TOGETHER_MAX = 128;
+
+interface Waiting {
+  meta: FragmentMeta;
+  /** Base64; undefined where it is in the database already. */
+  init: string | undefined;
+  resolve: (row: FragmentTable) => void;
+  reject: (fault: Fault) => void;
+}
+
+export class Committer {
+  readonly #context: Pick<Context, 'store' | 'clock'>;
+  readonly #onPullsEnded: (unit: string) => void;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(context: Pick<Context, 'store' | 'clock'>, onPullsEnded: (unit: string) => void) {
+    this.#context = context;
+    this.#onPullsEnded = onPullsEnded;
+  }
+
+  /** Rejects with `conflict` (LR_FRAGMENT_CONFLICT) when other bytes are stored under the same name. */
+  add(meta: FragmentMeta, init: string | undefined): Promise<FragmentTable> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ meta, init, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, TOGETHER_MAX);
+      const ended = new Set<string>();
+      try {
+        const rows = await this.#context.store.db.transaction().execute((trx) => this.#write(trx, batch, ended));
+        batch.forEach((waiting, index) => {
+          const row = rows[index] as FragmentTable;
+          if (row.sha256 === waiting.meta.sha256) waiting.resolve(row);
+          else waiting.reject(fragmentConflict());
+        });
+      } catch (error) {
+        for (const waiting of batch) waiting.reject(toFault(error, 'store fragments'));
+        continue;
+      }
+      for (const unit of ended) this.#onPullsEnded(unit);
+    }
+    this.#running = undefined;
+  }
+
+  /** The rows as they now stand, in the order of the batch. */
+  async #write(trx: Transaction<Tables>, batch: readonly Waiting[], ended: Set<string>): Promise<FragmentTable[]> {
+    const nowMs = Math.round(this.#context.clock.utc());
+    const walls = new Map<string, Walls>();
+    const rows: FragmentTable[] = [];
+    for (const { meta, init } of batch) {
+      const there = await storedFragment(trx, meta);
+      if (there) {
+        rows.push(there);
+        continue;
+      }
+      if (init !== undefined)
+        await trx
+          .insertInto('init')
+          .values({ sha256: meta.initSha256, codec: meta.codec, base64: init })
+          .onConflict((conflict) => conflict.column('sha256').doNothing())
+          .execute();
+      const key = `${meta.unit} ${meta.epoch}`;
+      const wallsOf = walls.get(key) ?? new Walls({ trx, unit: meta.unit, epoch: meta.epoch });
+      walls.set(key, wallsOf);
+      const row = fragmentRow(meta, await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall), nowMs);
+      await trx.insertInto('fragment').values(row).execute();
+      rows.push(row);
+    }
+    for (const unit of new Set(batch.map(({ meta }) => meta.unit))) if (await finishPulls(trx, unit, nowMs)) ended.add(unit);
+    return rows;
+  }
+}
+
+export function fragmentConflict(): Fault {
+  return new Fault('conflict', 'LR_FRAGMENT_CONFLICT', 'other bytes are stored under the name of this fragment');
+}
+
+export function storedFragment(db: Transaction<Tables> | Context['store']['db'], meta: FragmentMeta): Promise<FragmentTable | undefined> {
+  return db
+    .selectFrom('fragment')
+    .selectAll()
+    .where('unit', '=', meta.unit)
+    .where('epoch', '=', meta.epoch)
+    .where('camera', '=', meta.camera)
+    .where('rendition', '=', meta.rendition)
+    .where('run', '=', meta.run)
+    .where('seq', '=', meta.seq)
+    .executeTakeFirst();
+}
+
+function fragmentRow(meta: FragmentMeta, wall: FragmentMeta['wall'], nowMs: number): FragmentTable {
+  return {
+    unit: meta.unit,
+    epoch: meta.epoch,
+    camera: meta.camera,
+    rendition: meta.rendition,
+    run: meta.run,
+    seq: meta.seq,
+    sha256: meta.sha256,
+    init_sha256: meta.initSha256,
+    bytes: meta.bytes,
+    start_mono_ms: meta.startMonoMs,
+    start90k: meta.start90k,
+    duration90k: meta.duration90k,
+    start_utc_ms: wall.utcMs,
+    wall_source: wall.source,
+    wall_error_ms: wall.errorMs,
+    independent: meta.independent ? 1 : 0,
+    damaged: meta.damaged ? 1 : 0,
+    codec: meta.codec,
+    meta_json: JSON.stringify(meta),
+    stored_utc_ms: nowMs,
+  };
+}

@@ -1,0 +1,104 @@
+/** What the parts of ingest share, and what they know of one connection. */
+import type { Hash, KeyObject } from 'node:crypto';
+import type { Clock } from '@longroof/base/clock';
+import type { Log } from '@longroof/base/log';
+import type { FragmentMeta } from '@longroof/protocol/fragment';
+import type { Broker, Session } from '../broker/broker.js';
+import type { BlobStore, BlobWriter } from '../store/blobs.js';
+import type { Store } from '../store/open.js';
+import type { Refusals } from './refusals.js';
+
+/** Footage under way per unit: also the broker's limit of outstanding bytes, so a unit that keeps it is never paused. */
+export const CREDIT_BYTES = 1024 * 1024;
+/** Fragments of a unit that may be open or on their way to the disk at once. */
+export const HANDLES_MAX = 8;
+
+export interface IngestCounters {
+  journalBatches: number;
+  journalRecords: number;
+  journalHoles: number;
+  journalForks: number;
+  fragmentsStored: number;
+  fragmentBytesStored: number;
+  fragmentsRepeated: number;
+  chunksIn: number;
+  chunksIgnored: number;
+  rewinds: number;
+  receipts: number;
+  refusals: number;
+}
+
+export function newIngestCounters(): IngestCounters {
+  return {
+    journalBatches: 0,
+    journalRecords: 0,
+    journalHoles: 0,
+    journalForks: 0,
+    fragmentsStored: 0,
+    fragmentBytesStored: 0,
+    fragmentsRepeated: 0,
+    chunksIn: 0,
+    chunksIgnored: 0,
+    rewinds: 0,
+    receipts: 0,
+    refusals: 0,
+  };
+}
+
+export interface Signer {
+  key: KeyObject;
+  certPem: string;
+}
+
+export interface Context {
+  store: Store;
+  blobs: BlobStore;
+  broker: Broker;
+  clock: Clock;
+  log: Log;
+  counters: IngestCounters;
+  refusals: Refusals;
+  receiptSigner: Signer;
+  desiredSigner: Signer;
+}
+
+export interface OpenFragment {
+  handle: number;
+  meta: FragmentMeta;
+  writer: BlobWriter;
+  hash: Hash;
+  receivedBytes: number;
+  ackedBytes: number;
+  /** Offset for which a rewind was asked last. */
+  rewindAsked: number;
+}
+
+/** One connection of a unit, as ingest sees it. */
+export interface Link {
+  readonly session: Session;
+  readonly unit: string;
+  /** Set by hello. */
+  epoch: string | undefined;
+  /** Epochs whose journal is known here. */
+  readonly epochs: Set<string>;
+  readonly open: Map<number, OpenFragment>;
+  /** Handles whose fragment is whole and on its way to the disk. */
+  readonly committing: Map<number, Promise<void>>;
+  /** Base64 of init segments that this connection gave. */
+  readonly inits: Map<string, string>;
+  /** Codes that were entered in the audit chain for this connection. */
+  readonly audited: Set<string>;
+}
+
+export function newLink(session: Session): Link {
+  return {
+    session,
+    unit: session.unit,
+    epoch: undefined,
+    epochs: new Set(),
+    open: new Map(),
+    committing: new Map(),
+    inits: new Map(),
+    audited: new Set(),
+  };
+}

@@ -1,0 +1,173 @@
+/**
+ * 5. Where units are heard: their messages are checked, stored and answered. Whatever one unit sends disturbs no other; whatever is
+ * refused is answered with a code, counted, and ends there.
+ */
+import { createPrivateKey } from 'node:crypto';
+import type { Clock } from '@longroof/base/clock';
+import { assert, toFault } from '@longroof/base/errors';
+import type { Log } from '@longroof/base/log';
+import type { Up } from '@longroof/protocol/topics';
+import type { Broker, Session } from '../broker/broker.js';
+import type { BlobStore } from '../store/blobs.js';
+import type { Store } from '../store/open.js';
+import { sendAck, sendRefusal } from './answers.js';
+import { Committer } from './committer.js';
+import { type Context, type IngestCounters, type Link, newIngestCounters, newLink } from './context.js';
+import { DesiredSender } from './desired.js';
+import { FootageLane } from './footage.js';
+import { JournalLane } from './journal.js';
+import { Refusals } from './refusals.js';
+import { Units } from './units.js';
+
+export interface SignerKeys {
+  keyPem: string;
+  certPem: string;
+}
+
+export interface IngestOptions {
+  store: Store;
+  blobs: BlobStore;
+  /** Started and stopped with ingest. */
+  broker: Broker;
+  keys: { receipt: SignerKeys; desired: SignerKeys };
+  clock: Clock;
+  log: Log;
+  /** Counted into; made here where it is left out. */
+  metrics?: IngestCounters;
+}
+
+export interface Ingest {
+  /** Resolves when units can connect. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  isOnline(unit: string): boolean;
+  /** Sends the unit its desired state, if it is online and has something to do. */
+  sendDesired(unit: string): Promise<void>;
+  readonly counters: IngestCounters;
+}
+
+export function createIngest(options: IngestOptions): Ingest {
+  return new IngestService(options);
+}
+
+class IngestService implements Ingest {
+  readonly counters: IngestCounters;
+  readonly #context: Context;
+  readonly #committer: Committer;
+  readonly #footage: FootageLane;
+  readonly #journal: JournalLane;
+  readonly #desired: DesiredSender;
+  readonly #units: Units;
+  readonly #links = new Map<Session, Link>();
+  readonly #known = new Map<Session, Promise<void>>();
+
+  constructor(options: IngestOptions) {
+    const { store, blobs, broker, clock, log, keys } = options;
+    const signer = ({ keyPem, certPem }: SignerKeys) => ({ key: createPrivateKey(keyPem), certPem });
+    this.counters = options.metrics ?? newIngestCounters();
+    this.#context = {
+      store,
+      blobs,
+      broker,
+      clock,
+      log,
+      counters: this.counters,
+      refusals: new Refusals(store.db, clock, log),
+      receiptSigner: signer(keys.receipt),
+      desiredSigner: signer(keys.desired),
+    };
+    this.#committer = new Committer(this.#context, (unit) => this.#nextPulls(unit));
+    this.#footage = new FootageLane(this.#context, this.#committer);
+    this.#journal = new JournalLane(this.#context);
+    this.#desired = new DesiredSender(this.#context);
+    this.#units = new Units(this.#context);
+  }
+
+  async start(): Promise<void> {
+    await this.#units.start();
+    this.#context.refusals.start();
+    await this.#context.broker.start({
+      connected: (session) => this.#connected(session),
+      message: (session, up, payload, last) => this.#message(session, up, payload, last),
+      disconnected: (session) => this.#disconnected(session),
+      refused: (unit, fault) => {
+        this.counters.refusals += 1;
+        this.#context.refusals.count(unit, fault);
+      },
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#context.broker.stop();
+    await this.#committer.idle();
+    await this.#context.refusals.stop();
+  }
+
+  isOnline(unit: string): boolean {
+    return this.#context.broker.session(unit) !== undefined;
+  }
+
+  async sendDesired(unit: string): Promise<void> {
+    const session = this.#context.broker.session(unit);
+    const link = session && this.#links.get(session);
+    if (link) await this.#desired.send(link);
+  }
+
+  #connected(session: Session): void {
+    this.#links.set(session, newLink(session));
+    const known = this.#units.connected(session.unit).catch((error: unknown) => {
+      this.#context.log.error({ unit: session.unit, error: toFault(error, 'enter a unit') }, 'a unit could not be entered');
+      this.#context.broker.kick(session, toFault(error));
+    });
+    this.#known.set(session, known);
+  }
+
+  async #disconnected(session: Session): Promise<void> {
+    const link = this.#links.get(session);
+    try {
+      await this.#known.get(session);
+      if (link) await this.#footage.close(link);
+      await this.#units.disconnected(session.unit, this.isOnline(session.unit));
+    } catch (error) {
+      this.#context.log.error({ unit: session.unit, error: toFault(error) }, 'the end of a connection could not be entered');
+    } finally {
+      this.#links.delete(session);
+      this.#known.delete(session);
+    }
+  }
+
+  async #message(session: Session, up: Up, payload: Uint8Array, last: boolean): Promise<void> {
+    const link = this.#links.get(session);
+    assert(link, 'a message of a connection that is not known');
+    try {
+      await this.#known.get(session);
+      // A will tells of an end; where another connection has taken over there was none.
+      if (last && this.#context.broker.session(session.unit) !== undefined) return;
+      await this.#handle(link, up, payload);
+    } catch (error) {
+      const fault = toFault(error, up);
+      if (fault.kind === 'internal') this.#context.log.error({ unit: link.unit, up, error }, 'a message could not be handled');
+      await sendRefusal(this.#context, link, up, fault);
+    }
+  }
+
+  async #handle(link: Link, up: Up, payload: Uint8Array): Promise<void> {
+    if (up === 'chunk') return this.#footage.chunk(link, payload);
+    if (up === 'manifest') return this.#footage.manifest(link, payload);
+    if (up === 'status') return this.#units.status(link, payload);
+    if (up === 'hello') {
+      await sendAck(this.#context, link, await this.#units.hello(link, payload));
+      return this.#desired.send(link);
+    }
+    const { epoch, next, endedPulls } = await this.#journal.take(link, payload);
+    await sendAck(this.#context, link, { what: 'journal', epoch, next });
+    if (endedPulls) this.#nextPulls(link.unit);
+  }
+
+  /** A desired state names only so many pulls: when some end, others may follow. */
+  #nextPulls(unit: string): void {
+    this.sendDesired(unit).catch((error: unknown) => {
+      this.#context.log.error({ unit, error: toFault(error, 'send desired state') }, 'desired state could not be sent');
+    });
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * The journal lane at the centre: each record once, in order, its chain and its checkpoints checked, stored together with what
+ * follows from it. What does not follow from what is here is refused and entered in the audit chain; nothing is ever repaired.
+ */
+import { createPublicKey } from 'node:crypto';
+import type { UtcMs } from '@longroof/base/clock';
+import { Fault } from '@longroof/base/errors';
+import {
+  checkpointBytes,
+  decodeBatch,
+  GENESIS_PREV,
+  type JournalBatch,
+  type JournalRecord,
+  RECORD_BYTES_MAX,
+  recordText,
+  verifyBytes,
+} from '@longroof/protocol/journal';
+import { keyId } from '@longroof/protocol/signed';
+import type { Transaction } from 'kysely';
+import { appendAudit } from '../store/audit.js';
+import type { EpochTable, Tables } from '../store/tables.js';
+import type { Context, Link } from './context.js';
+import { Projection } from './project.js';
+
+const KEY_CHARS_MAX = 4096;
+/** Rows of one INSERT: eleven columns each stay below the 32,766 variables of SQLite. */
+const ROWS_MAX = 500;
+/** What makes a journal untrue, as against merely unreadable. */
+const ALARMS: ReadonlySet<string> = new Set(['LR_JOURNAL_FORK', 'LR_JOURNAL_CHECKPOINT', 'LR_JOURNAL_GENESIS']);
+
+export interface JournalResult {
+  epoch: string;
+  next: number;
+  /** Pulls that may have come to their end. */
+  endedPulls: boolean;
+}
+
+export class JournalLane {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** Throws `corrupt` (LR_JOURNAL_BATCH, LR_JOURNAL_RECORD, LR_JOURNAL_FORK, LR_JOURNAL_CHECKPOINT) or `denied` (LR_JOURNAL_GENESIS). */
+  async take(link: Link, payload: Uint8Array): Promise<JournalResult> {
+    const { counters, store } = this.#context;
+    const batch = decode(payload);
+    counters.journalBatches += 1;
+    try {
+      const result = await store.db.transaction().execute((trx) => this.#store(trx, link, batch));
+      link.epochs.add(batch.epoch);
+      return result;
+    } catch (error) {
+      if (error instanceof Fault && ALARMS.has(error.code)) await this.#alarm(link, batch, error);
+      throw error;
+    }
+  }
+
+  async #store(trx: Transaction<Tables>, link: Link, batch: JournalBatch): Promise<JournalResult> {
+    const { clock, counters, refusals } = this.#context;
+    const nowMs = Math.round(clock.utc());
+    const known = await trx
+      .selectFrom('epoch')
+      .selectAll()
+      .where('unit', '=', link.unit)
+      .where('epoch', '=', batch.epoch)
+      .executeTakeFirst();
+    const epoch = known ?? newEpoch(link, batch, nowMs);
+    const first = batch.records[0] as JournalRecord;
+    if (first.seq > epoch.next_seq) {
+      counters.journalHoles += 1;
+      return { epoch: batch.epoch, next: epoch.next_seq, endedPulls: false };
+    }
+    const fresh = batch.records.filter((record) => record.seq >= epoch.next_seq);
+    await this.#compare(trx, link.unit, batch, epoch.next_seq);
+    const next = fresh[0];
+    if (!next) return { epoch: batch.epoch, next: epoch.next_seq, endedPulls: false };
+    if (next.prev !== epoch.head) throw fork(next.seq);
+    checkCheckpoints(link.unit, epoch, fresh);
+    if (!known) await trx.insertInto('epoch').values(epoch).execute();
+    const projection = new Projection({ trx, unit: link.unit, epoch: batch.epoch, nowMs });
+    await insertRecords(trx, link.unit, batch, fresh, nowMs);
+    for (const record of fresh) await projection.take(record);
+    const endedPulls = await projection.finish();
+    for (const fault of projection.faults) refusals.count(link.unit, fault);
+    const last = fresh.at(-1) as JournalRecord;
+    await trx
+      .updateTable('epoch')
+      .set({ next_seq: last.seq + 1, head: batch.head })
+      .where('unit', '=', link.unit)
+      .where('epoch', '=', batch.epoch)
+      .execute();
+    counters.journalRecords += fresh.length;
+    return { epoch: batch.epoch, next: last.seq + 1, endedPulls };
+  }
+
+  /** What came before and comes again must be the same. */
+  async #compare(trx: Transaction<Tables>, unit: string, batch: JournalBatch, next: number): Promise<void> {
+    const first = batch.records[0] as JournalRecord;
+    const end = Math.min(next, first.seq + batch.records.length);
+    if (first.seq >= end) return;
+    const rows = await trx
+      .selectFrom('journal')
+      .select(['seq', 'hash'])
+      .where('unit', '=', unit)
+      .where('epoch', '=', batch.epoch)
+      .where('seq', '>=', first.seq)
+      .where('seq', '<', end)
+      .orderBy('seq')
+      .execute();
+    for (const row of rows) if (row.hash !== hashOf(batch, row.seq - first.seq)) throw fork(row.seq);
+  }
+
+  async #alarm(link: Link, batch: JournalBatch, fault: Fault): Promise<void> {
+    const { store, clock, counters, log } = this.#context;
+    if (fault.code === 'LR_JOURNAL_FORK') counters.journalForks += 1;
+    const key = `${fault.code} ${batch.epoch}`;
+    if (link.audited.has(key)) return;
+    link.audited.add(key);
+    log.error({ unit: link.unit, epoch: batch.epoch, error: fault }, 'journal refused');
+    const entry = {
+      utcMs: clock.utc(),
+      person: `unit:${link.unit}`,
+      action: 'journal-alarm',
+      subject: link.unit,
+      detail: { code: fault.code, message: fault.message, epoch: batch.epoch, seqFirst: batch.records[0]?.seq ?? 0, head: batch.head },
+    };
+    await store.db.transaction().execute((trx) => appendAudit(trx, entry));
+  }
+}
+
+function decode(payload: Uint8Array): JournalBatch {
+  try {
+    return decodeBatch(payload);
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new Fault('corrupt', 'LR_JOURNAL_BATCH', 'journal batch: members nested too deep', { cause: error });
+    throw error;
+  }
+}
+
+/** Hash of the record at `index`: the `prev` of the one after it, or the batch's head. */
+function hashOf(batch: JournalBatch, index: number): string {
+  return batch.records[index + 1]?.prev ?? batch.head;
+}
+
+function fork(seq: number): Fault {
+  return new Fault('corrupt', 'LR_JOURNAL_FORK', `journal record ${seq} does not follow from what is stored`);
+}
+
+/** The first record of an epoch names the journal's key, and the unit's certificate vouches for it. */
+function newEpoch(link: Link, batch: JournalBatch, nowMs: UtcMs): EpochTable {
+  const bad = (why: string): never => {
+    throw new Fault('denied', 'LR_JOURNAL_GENESIS', `journal of an unknown epoch: ${why}`);
+  };
+  const first = batch.records[0] as JournalRecord<'genesis'>;
+  if (first.seq !== 0 || first.type !== 'genesis' || first.prev !== GENESIS_PREV) return bad('its first record is no genesis');
+  const { unit, epoch, journalKey } = first.body;
+  if (unit !== link.unit || epoch !== batch.epoch) return bad('the genesis names another unit or epoch');
+  if (typeof journalKey !== 'string' || journalKey.length > KEY_CHARS_MAX) return bad('the genesis has no key');
+  let id = '';
+  try {
+    id = keyId(createPublicKey(journalKey));
+  } catch {
+    bad('the key in the genesis cannot be read');
+  }
+  if (id !== link.session.journalKeySha256) return bad('its key is not the one that the certificate binds');
+  return { unit: link.unit, epoch, journal_key_pem: journalKey, next_seq: 0, head: GENESIS_PREV, started_utc_ms: nowMs };
+}
+
+function checkCheckpoints(unit: string, epoch: EpochTable, records: readonly JournalRecord[]): void {
+  let key: ReturnType<typeof createPublicKey> | undefined;
+  for (const record of records) {
+    if (record.type !== 'checkpoint') continue;
+    const { head, signature } = (record as JournalRecord<'checkpoint'>).body;
+    key ??= createPublicKey(epoch.journal_key_pem);
+    const ok =
+      head === record.prev &&
+      typeof signature === 'string' &&
+      verifyBytes(key, checkpointBytes(unit, epoch.epoch, record.seq - 1, head), signature);
+    if (!ok) throw new Fault('corrupt', 'LR_JOURNAL_CHECKPOINT', `the signature of checkpoint ${record.seq} does not fit`);
+  }
+}
+
+async function insertRecords(
+  trx: Transaction<Tables>,
+  unit: string,
+  batch: JournalBatch,
+  fresh: readonly JournalRecord[],
+  nowMs: UtcMs,
+): Promise<void> {
+  const offset = batch.records.length - fresh.length;
+  const rows = fresh.map((record, index) => {
+    const text = recordText(record);
+    if (text.length > RECORD_BYTES_MAX)
+      throw new Fault('too-large', 'LR_JOURNAL_RECORD', `journal record ${record.seq} is too large`, {
+        detail: { limit: RECORD_BYTES_MAX },
+      });
+    return {
+      unit,
+      epoch: batch.epoch,
+      seq: record.seq,
+      run: record.run,
+      mono_ms: record.monoMs,
+      utc_ms: record.wall.utcMs,
+      type: record.type,
+      body_json: JSON.stringify(record.body),
+      text,
+      hash: hashOf(batch, offset + index),
+      received_utc_ms: nowMs,
+    };
+  });
+  for (let at = 0; at < rows.length; at += ROWS_MAX)
+    await trx
+      .insertInto('journal')
+      .values(rows.slice(at, at + ROWS_MAX))
+      .execute();
+}

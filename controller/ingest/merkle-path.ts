@@ -1,0 +1,25 @@
+/** A fragment's place in its reel (RFC 6962, 2.1.1), where the manifest gives it and the reel's catalogue record is here. */
+import { Fault } from '@longroof/base/errors';
+import { merkleVerify } from '@longroof/protocol/merkle';
+import type { ManifestMessage } from '@longroof/protocol/messages';
+import type { Db } from '../store/open.js';
+
+/** Throws `corrupt` (LR_FRAGMENT_PATH) when the path does not lead to the root that the journal tells of. */
+export async function checkPath(db: Db, { meta, path, index, count }: ManifestMessage): Promise<void> {
+  if (path === undefined || index === undefined || count === undefined) return;
+  const reel = await db
+    .selectFrom('reel')
+    .select(['root', 'count'])
+    .where('unit', '=', meta.unit)
+    .where('epoch', '=', meta.epoch)
+    .where('camera', '=', meta.camera)
+    .where('rendition', '=', meta.rendition)
+    .where('run', '=', meta.run)
+    .where('seq_first', '=', meta.seq - index)
+    .executeTakeFirst();
+  if (!reel) return;
+  const steps = path.map((step) => Buffer.from(step, 'hex'));
+  const leads = merkleVerify(Buffer.from(meta.sha256, 'hex'), index, count, steps, Buffer.from(reel.root, 'hex'));
+  if (count !== reel.count || !leads)
+    throw new Fault('corrupt', 'LR_FRAGMENT_PATH', "the fragment's path does not lead to the root of its reel");
+}

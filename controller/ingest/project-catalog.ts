@@ -1,0 +1,58 @@
+/** `catalog`: one closed reel on the wagon, dated as well as is known now. */
+import type { JournalRecord } from '@longroof/protocol/journal';
+import { checkBody, isText, streamRules } from './body.js';
+import type { Projected } from './project.js';
+import { isCount, isHex64, isReal } from './read-message.js';
+import { carried, NO_WALL } from './walls.js';
+
+export async function projectCatalog(projected: Projected, record: JournalRecord): Promise<void> {
+  const { body } = record as JournalRecord<'catalog'>;
+  checkBody(record, [
+    ...streamRules(body),
+    ['run', isCount(body.run)],
+    ['seqFirst', isCount(body.seqFirst)],
+    ['count', isCount(body.count) && body.count > 0],
+    ['startMonoMs', isReal(body.startMonoMs)],
+    ['durationMs', isReal(body.durationMs) && body.durationMs >= 0],
+    ['bytes', isCount(body.bytes)],
+    ['root', isHex64(body.root)],
+    ['initSha256', isHex64(body.initSha256)],
+    ['codec', isText(body.codec, 128)],
+    ['lostPackets', isCount(body.lostPackets)],
+  ]);
+  const { walls, unit, epoch } = projected;
+  const boot = await walls.bootOf(body.run);
+  const sameBoot = boot !== undefined && boot === (await walls.bootOf(record.run));
+  const claim = sameBoot ? carried(record.wall, record.monoMs, body.startMonoMs) : NO_WALL;
+  const wall = boot === undefined ? claim : await walls.best(boot, body.startMonoMs, claim);
+  projected.reels.push({
+    unit,
+    epoch,
+    camera: body.camera,
+    rendition: body.rendition,
+    run: body.run,
+    seq_first: body.seqFirst,
+    count: body.count,
+    boot: boot ?? '',
+    start_mono_ms: body.startMonoMs,
+    start_utc_ms: wall.utcMs,
+    end_utc_ms: wall.utcMs + body.durationMs,
+    wall_source: wall.source,
+    wall_error_ms: wall.errorMs,
+    bytes: body.bytes,
+    root: body.root,
+    init_sha256: body.initSha256,
+    codec: body.codec,
+    lost_packets: body.lostPackets,
+    gone: null,
+  });
+}
+
+export async function writeReels({ trx, reels }: Projected): Promise<void> {
+  if (reels.length === 0) return;
+  await trx
+    .insertInto('reel')
+    .values(reels)
+    .onConflict((conflict) => conflict.columns(['unit', 'epoch', 'camera', 'rendition', 'run', 'seq_first']).doNothing())
+    .execute();
+}

@@ -1,0 +1,77 @@
+/**
+ * `clock`: an anchor of the boot's monotonic time. It serves earlier times of the boot too, so whatever is dated worse than it dates
+ * is dated again; names and order never depend on it.
+ */
+import type { JournalRecord } from '@longroof/protocol/journal';
+import { type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
+import { sql } from 'kysely';
+import { checkBody } from './body.js';
+import type { Projected } from './project.js';
+import { correctGaps } from './project-gap.js';
+import { isReal } from './read-message.js';
+
+const SOURCES: ReadonlySet<unknown> = new Set(['gnss', 'ntp', 'camera', 'rtc', 'none']);
+
+export async function projectClock(projected: Projected, record: JournalRecord): Promise<void> {
+  const { atMonoMs, offsetMs, source, errorMs } = (record as JournalRecord<'clock'>).body;
+  checkBody(record, [
+    ['atMonoMs', isReal(atMonoMs)],
+    ['offsetMs', isReal(offsetMs)],
+    ['source', SOURCES.has(source)],
+    ['errorMs', isReal(errorMs) && errorMs >= 0],
+  ]);
+  const { trx, unit, epoch, walls } = projected;
+  const boot = await walls.bootOf(record.run);
+  if (boot === undefined) return;
+  const anchors = await walls.anchors(boot);
+  await trx
+    .insertInto('anchor')
+    .values({ unit, epoch, boot, at_mono_ms: atMonoMs, offset_ms: offsetMs, source, error_ms: errorMs })
+    .onConflict((conflict) =>
+      conflict.columns(['unit', 'epoch', 'boot', 'at_mono_ms']).doUpdateSet({ offset_ms: offsetMs, source, error_ms: errorMs }),
+    )
+    .execute();
+  anchors.push({ atMonoMs, offsetMs, source, errorMs });
+  projected.anchored.add(boot);
+}
+
+/** After the batch's own rows are in: the anchors it brought date what they date better. */
+export async function correctWalls(projected: Projected): Promise<void> {
+  for (const boot of projected.anchored) {
+    const anchors = await projected.walls.anchors(boot);
+    // The newest of a batch and its best: between them no other dates anything noticeably better.
+    const best = anchors.reduce((a, b) => (b.errorMs < a.errorMs ? b : a));
+    const newest = anchors.at(-1) as ClockAnchor;
+    for (const anchor of best === newest ? [best] : [best, newest]) await correctReels(projected, boot, anchor);
+    await correctGaps(projected, boot);
+  }
+}
+
+async function correctReels(projected: Projected, boot: string, anchor: ClockAnchor): Promise<void> {
+  const { trx, unit, epoch } = projected;
+  const error = sql<number>`${anchor.errorMs} + abs(start_mono_ms - ${anchor.atMonoMs}) * ${DRIFT_PPM / 1e6}`;
+  await trx
+    .updateTable('reel')
+    .set({
+      end_utc_ms: sql<number>`start_mono_ms + ${anchor.offsetMs} + (end_utc_ms - start_utc_ms)`,
+      start_utc_ms: sql<number>`start_mono_ms + ${anchor.offsetMs}`,
+      wall_source: anchor.source,
+      wall_error_ms: error,
+    })
+    .where('unit', '=', unit)
+    .where('epoch', '=', epoch)
+    .where('boot', '=', boot)
+    .where('wall_error_ms', '>', anchor.errorMs)
+    .where('wall_error_ms', '>', error)
+    .execute();
+  const runs = trx.selectFrom('run').select('run').where('unit', '=', unit).where('epoch', '=', epoch).where('boot', '=', boot);
+  await trx
+    .updateTable('fragment')
+    .set({ start_utc_ms: sql<number>`start_mono_ms + ${anchor.offsetMs}`, wall_source: anchor.source, wall_error_ms: error })
+    .where('unit', '=', unit)
+    .where('epoch', '=', epoch)
+    .where('run', 'in', runs)
+    .where('wall_error_ms', '>', anchor.errorMs)
+    .where('wall_error_ms', '>', error)
+    .execute();
+}

@@ -1,0 +1,118 @@
+/** `done`: what a unit makes of a pull: its plan first, then how it ended. */
+
+import { isGapCause } from '@longroof/protocol/gap';
+import type { DoneBody, JournalRecord } from '@longroof/protocol/journal';
+import type { Transaction } from 'kysely';
+import type { PullTable, Tables } from '../store/tables.js';
+import { checkBody, isText, streamRules } from './body.js';
+import type { Projected } from './project.js';
+import { finishPull } from './pull-end.js';
+import { isCount, isReal } from './read-message.js';
+
+const STATES: ReadonlySet<unknown> = new Set(['planned', 'complete', 'partial', 'refused']);
+const PIECES_MAX = 1000;
+
+function isPart(part: NonNullable<DoneBody['parts']>[number]): boolean {
+  return (
+    typeof part === 'object' &&
+    part !== null &&
+    streamRules(part).every(([, ok]) => ok) &&
+    [part.run, part.seqFirst, part.seqLast, part.bytes].every(isCount) &&
+    part.seqLast >= part.seqFirst
+  );
+}
+
+function isMissing(missing: NonNullable<DoneBody['missing']>[number]): boolean {
+  return (
+    typeof missing === 'object' &&
+    missing !== null &&
+    streamRules(missing).every(([, ok]) => ok) &&
+    isReal(missing.fromUtcMs) &&
+    isReal(missing.toUtcMs) &&
+    isGapCause(missing.cause)
+  );
+}
+
+function isListOf<T>(value: T[] | undefined, ok: (item: T) => boolean): boolean {
+  return value === undefined || (Array.isArray(value) && value.length <= PIECES_MAX && value.every(ok));
+}
+
+export async function projectDone(projected: Projected, record: JournalRecord): Promise<void> {
+  const { body } = record as JournalRecord<'done'>;
+  checkBody(record, [
+    ['pullId', isText(body.pullId, 64)],
+    ['state', STATES.has(body.state)],
+    ['parts', isListOf(body.parts, isPart)],
+    ['missing', isListOf(body.missing, isMissing)],
+    ['code', body.code === undefined || isText(body.code, 64)],
+  ]);
+  const { trx, unit, nowMs } = projected;
+  const pull = await trx.selectFrom('pull').selectAll().where('id', '=', body.pullId).where('unit', '=', unit).executeTakeFirst();
+  checkBody(record, [['pullId', pull !== undefined]]);
+  if (!pull || pull.state === 'done' || pull.state === 'failed') return;
+  if (body.state === 'planned') await plan(projected, pull, body);
+  else if (body.state === 'refused') {
+    await trx
+      .updateTable('pull')
+      .set({ state: 'failed', code: body.code ?? 'LR_PULL_REFUSED', ended_utc_ms: nowMs })
+      .where('id', '=', pull.id)
+      .execute();
+  } else {
+    await addMissing(trx, pull.id, body.missing ?? []);
+    await trx.updateTable('pull').set({ state: 'running', final: body.state }).where('id', '=', pull.id).execute();
+    await finishPull(trx, pull.id, nowMs);
+  }
+  projected.endedPulls ||= body.state !== 'planned';
+}
+
+/** A new plan replaces the one before: a unit with a new disk plans again. */
+async function plan(projected: Projected, pull: PullTable, body: DoneBody): Promise<void> {
+  const { trx, epoch, nowMs } = projected;
+  await trx.deleteFrom('pull_part').where('pull', '=', pull.id).execute();
+  await trx.deleteFrom('pull_missing').where('pull', '=', pull.id).execute();
+  const parts = (body.parts ?? []).map((part, ordinal) => ({
+    pull: pull.id,
+    ordinal,
+    camera: part.camera,
+    rendition: part.rendition,
+    epoch,
+    run: part.run,
+    seq_first: part.seqFirst,
+    seq_last: part.seqLast,
+    bytes: part.bytes,
+  }));
+  if (parts.length > 0) await trx.insertInto('pull_part').values(parts).execute();
+  await addMissing(trx, pull.id, body.missing ?? []);
+  await trx
+    .updateTable('pull')
+    .set({
+      state: 'running',
+      final: null,
+      planned_utc_ms: nowMs,
+      bytes_total: parts.reduce((sum, part) => sum + part.bytes, 0),
+    })
+    .where('id', '=', pull.id)
+    .execute();
+}
+
+async function addMissing(trx: Transaction<Tables>, pull: string, missing: NonNullable<DoneBody['missing']>): Promise<void> {
+  if (missing.length === 0) return;
+  const last = await trx
+    .selectFrom('pull_missing')
+    .select('ordinal')
+    .where('pull', '=', pull)
+    .orderBy('ordinal', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  const first = (last?.ordinal ?? -1) + 1;
+  const rows = missing.map((item, index) => ({
+    pull,
+    ordinal: first + index,
+    camera: item.camera,
+    rendition: item.rendition,
+    from_utc_ms: item.fromUtcMs,
+    to_utc_ms: item.toUtcMs,
+    cause: item.cause,
+  }));
+  await trx.insertInto('pull_missing').values(rows).execute();
+}

@@ -1,0 +1,90 @@
+/**
+ * `gap`: a stretch of time without footage, and why. Its times are monotonic ones of the run that wrote it; where a boot lies between,
+ * its beginning is given as wall time, since monotonic time does not reach there.
+ */
+
+import { isWallClaim, type WallClaim } from '@longroof/protocol/fragment';
+import { isGapCause } from '@longroof/protocol/gap';
+import type { GapBody, JournalRecord } from '@longroof/protocol/journal';
+import { checkBody, isText, streamRules } from './body.js';
+import type { Projected } from './project.js';
+import { isReal } from './read-message.js';
+import { carried, type Walls } from './walls.js';
+
+/** Gaps of one boot that a better clock dates again; a boot has fewer by far. */
+const CORRECTED_MAX = 5000;
+
+interface Dated {
+  body: GapBody;
+  boot: string | undefined;
+  monoMs: number;
+  wall: WallClaim;
+}
+
+async function gapTimes(walls: Walls, { body, boot, monoMs, wall }: Dated): Promise<{ from_utc_ms: number; to_utc_ms: number }> {
+  const at = async (mono: number): Promise<number> => {
+    const claim = carried(wall, monoMs, mono);
+    return (boot === undefined ? claim : await walls.best(boot, mono, claim)).utcMs;
+  };
+  const from = body.fromWall?.utcMs ?? (await at(body.fromMonoMs));
+  const toMono = body.fromMonoMs + body.durationMs;
+  // Below zero lies the time before this boot: only the distance from the beginning is known there.
+  const to = body.fromWall && toMono < 0 ? from + body.durationMs : await at(toMono);
+  return { from_utc_ms: from, to_utc_ms: Math.max(from, to) };
+}
+
+export async function projectGap(projected: Projected, record: JournalRecord): Promise<void> {
+  const { body } = record as JournalRecord<'gap'>;
+  checkBody(record, [
+    ...streamRules(body),
+    ['fromMonoMs', isReal(body.fromMonoMs)],
+    ['durationMs', isReal(body.durationMs) && body.durationMs >= 0],
+    ['fromWall', body.fromWall === undefined || isWallClaim(body.fromWall)],
+    ['cause', isGapCause(body.cause)],
+    ['detail', body.detail === undefined || isText(body.detail, 1000)],
+  ]);
+  const { walls, unit, epoch } = projected;
+  const boot = await walls.bootOf(record.run);
+  const times = await gapTimes(walls, { body, boot, monoMs: record.monoMs, wall: record.wall });
+  projected.gaps.push({
+    unit,
+    epoch,
+    seq: record.seq,
+    camera: body.camera,
+    rendition: body.rendition,
+    run: record.run,
+    ...times,
+    cause: body.cause,
+    detail: body.detail ?? null,
+  });
+}
+
+export async function writeGaps({ trx, gaps }: Projected): Promise<void> {
+  if (gaps.length > 0) await trx.insertInto('gap').values(gaps).execute();
+}
+
+/** A better clock for a boot dates its gaps again, from the records that told of them. */
+export async function correctGaps(projected: Projected, boot: string): Promise<void> {
+  const { trx, unit, epoch, walls } = projected;
+  const rows = await trx
+    .selectFrom('gap')
+    .innerJoin('journal', (join) =>
+      join.onRef('journal.unit', '=', 'gap.unit').onRef('journal.epoch', '=', 'gap.epoch').onRef('journal.seq', '=', 'gap.seq'),
+    )
+    .innerJoin('run', (join) =>
+      join.onRef('run.unit', '=', 'gap.unit').onRef('run.epoch', '=', 'gap.epoch').onRef('run.run', '=', 'gap.run'),
+    )
+    .select(['gap.seq', 'gap.from_utc_ms', 'gap.to_utc_ms', 'journal.text'])
+    .where('gap.unit', '=', unit)
+    .where('gap.epoch', '=', epoch)
+    .where('run.boot', '=', boot)
+    .orderBy('gap.seq', 'desc')
+    .limit(CORRECTED_MAX)
+    .execute();
+  for (const row of rows) {
+    const record = JSON.parse(row.text) as JournalRecord<'gap'>;
+    const times = await gapTimes(walls, { body: record.body, boot, monoMs: record.monoMs, wall: record.wall });
+    if (Math.abs(times.from_utc_ms - row.from_utc_ms) < 1 && Math.abs(times.to_utc_ms - row.to_utc_ms) < 1) continue;
+    await trx.updateTable('gap').set(times).where('unit', '=', unit).where('epoch', '=', epoch).where('seq', '=', row.seq).execute();
+  }
+}

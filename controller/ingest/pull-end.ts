@@ -1,0 +1,54 @@
+/** When a pull is done: the unit has said its last word, and every fragment that it named is durable here. */
+import type { UtcMs } from '@longroof/base/clock';
+import type { Kysely } from 'kysely';
+import type { PullPartTable, Tables } from '../store/tables.js';
+
+export interface Stored {
+  fragments: number;
+  bytes: number;
+}
+
+/** What of a part is here. */
+export async function storedOf(db: Kysely<Tables>, unit: string, part: PullPartTable): Promise<Stored> {
+  const row = await db
+    .selectFrom('fragment')
+    .select((eb) => [eb.fn.countAll<number>().as('fragments'), eb.fn.sum<number | null>('bytes').as('bytes')])
+    .where('unit', '=', unit)
+    .where('epoch', '=', part.epoch)
+    .where('camera', '=', part.camera)
+    .where('rendition', '=', part.rendition)
+    .where('run', '=', part.run)
+    .where('seq', '>=', part.seq_first)
+    .where('seq', '<=', part.seq_last)
+    .executeTakeFirstOrThrow();
+  return { fragments: Number(row.fragments), bytes: Number(row.bytes ?? 0) };
+}
+
+/** Ends the pull where it can end. After `partial` the unit will send no more, so what is not here stays away. */
+export async function finishPull(trx: Kysely<Tables>, id: string, nowMs: UtcMs): Promise<boolean> {
+  const pull = await trx.selectFrom('pull').selectAll().where('id', '=', id).executeTakeFirst();
+  if (pull?.state !== 'running' || pull.final === null) return false;
+  if (pull.final === 'complete') {
+    const parts = await trx.selectFrom('pull_part').selectAll().where('pull', '=', id).execute();
+    for (const part of parts) {
+      const stored = await storedOf(trx, pull.unit, part);
+      if (stored.fragments < part.seq_last - part.seq_first + 1) return false;
+    }
+  }
+  await trx.updateTable('pull').set({ state: 'done', ended_utc_ms: nowMs }).where('id', '=', id).execute();
+  return true;
+}
+
+/** Pulls of a unit whose last word was said before their last fragment was here. */
+export async function finishPulls(trx: Kysely<Tables>, unit: string, nowMs: UtcMs): Promise<boolean> {
+  const rows = await trx
+    .selectFrom('pull')
+    .select('id')
+    .where('unit', '=', unit)
+    .where('state', '=', 'running')
+    .where('final', 'is not', null)
+    .execute();
+  let ended = false;
+  for (const { id } of rows) ended = (await finishPull(trx, id, nowMs)) || ended;
+  return ended;
+}

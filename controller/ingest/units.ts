@@ -1,0 +1,98 @@
+/** What is known of a unit itself: that it is there, its life, its last status. */
+
+import { GENESIS_PREV } from '@longroof/protocol/journal';
+import type { AckMessage } from '@longroof/protocol/messages';
+import { partition } from '@longroof/protocol/topics';
+import { type Context, CREDIT_BYTES, type Link } from './context.js';
+import { readHello, readStatus } from './read-message.js';
+
+export class Units {
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  /** No unit is connected when the controller starts. */
+  async start(): Promise<void> {
+    await this.#context.store.db.updateTable('unit').set({ online: 0 }).execute();
+  }
+
+  async connected(unit: string): Promise<void> {
+    const nowMs = this.#nowMs();
+    await this.#context.store.db
+      .insertInto('unit')
+      .values({
+        unit,
+        part: partition(unit),
+        first_seen_utc_ms: nowMs,
+        last_seen_utc_ms: nowMs,
+        online: 1,
+        epoch: null,
+        run: null,
+        version: null,
+        status_json: null,
+        generation: 0,
+        lat_deg: null,
+        lon_deg: null,
+        fix_utc_ms: null,
+      })
+      .onConflict((conflict) => conflict.column('unit').doUpdateSet({ online: 1, last_seen_utc_ms: nowMs }))
+      .execute();
+  }
+
+  /** `replaced`: another connection of the same unit is live. */
+  async disconnected(unit: string, replaced: boolean): Promise<void> {
+    await this.#context.store.db
+      .updateTable('unit')
+      .set(replaced ? { last_seen_utc_ms: this.#nowMs() } : { online: 0, last_seen_utc_ms: this.#nowMs() })
+      .where('unit', '=', unit)
+      .execute();
+  }
+
+  async status(link: Link, payload: Uint8Array): Promise<void> {
+    const status = readStatus(payload);
+    await this.#context.store.db
+      .updateTable('unit')
+      .set({ status_json: JSON.stringify(status), last_seen_utc_ms: this.#nowMs(), version: status.version })
+      .where('unit', '=', link.unit)
+      .execute();
+  }
+
+  /** Notes where the unit stands and gives what it is told. */
+  async hello(link: Link, payload: Uint8Array): Promise<AckMessage> {
+    const hello = readHello(payload);
+    const { store, clock, receiptSigner, desiredSigner } = this.#context;
+    const { db } = store;
+    const nowMs = this.#nowMs();
+    const row = await db.selectFrom('unit').select('generation').where('unit', '=', link.unit).executeTakeFirstOrThrow();
+    // After a restore the unit may have seen more generations than we remember.
+    const generation = Math.max(row.generation, hello.generation);
+    await db
+      .updateTable('unit')
+      .set({ epoch: hello.epoch, run: hello.run, version: hello.version, generation, last_seen_utc_ms: nowMs })
+      .where('unit', '=', link.unit)
+      .execute();
+    const epoch = await db
+      .selectFrom('epoch')
+      .select(['next_seq', 'head'])
+      .where('unit', '=', link.unit)
+      .where('epoch', '=', hello.epoch)
+      .executeTakeFirst();
+    link.epoch = hello.epoch;
+    if (epoch) link.epochs.add(hello.epoch);
+    return {
+      what: 'welcome',
+      storeEpoch: store.storeEpoch,
+      journalNext: epoch?.next_seq ?? 0,
+      journalHead: epoch?.head ?? GENESIS_PREV,
+      receiptCertificates: [receiptSigner.certPem, desiredSigner.certPem],
+      creditBytes: CREDIT_BYTES,
+      utcMs: Math.round(clock.utc()),
+    };
+  }
+
+  #nowMs(): number {
+    return Math.round(this.#context.clock.utc());
+  }
+}

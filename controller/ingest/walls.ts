@@ -1,0 +1,73 @@
+/**
+ * Wall time of a unit's monotonic times: the claim made at the time, or a better one by an anchor of the same boot. Boots and anchors
+ * are read once per batch.
+ */
+import type { MonoMs } from '@longroof/base/clock';
+import type { WallClaim } from '@longroof/protocol/fragment';
+import { bestWall, type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
+import type { Kysely } from 'kysely';
+import type { Tables } from '../store/tables.js';
+
+/** Where nothing is known: finite, because a database stores it. */
+export const NO_WALL: WallClaim = { utcMs: 0, source: 'none', errorMs: 1e15 };
+/** The newest of a boot: a day of one a minute. */
+const ANCHORS_MAX = 1440;
+
+export class Walls {
+  readonly #trx: Kysely<Tables>;
+  readonly #unit: string;
+  readonly #epoch: string;
+  readonly #boots = new Map<number, string | undefined>();
+  readonly #anchors = new Map<string, ClockAnchor[]>();
+
+  constructor(scope: { trx: Kysely<Tables>; unit: string; epoch: string }) {
+    this.#trx = scope.trx;
+    this.#unit = scope.unit;
+    this.#epoch = scope.epoch;
+  }
+
+  noteRun(run: number, boot: string): void {
+    this.#boots.set(run, boot);
+  }
+
+  async bootOf(run: number): Promise<string | undefined> {
+    if (!this.#boots.has(run)) {
+      const row = await this.#trx
+        .selectFrom('run')
+        .select('boot')
+        .where('unit', '=', this.#unit)
+        .where('epoch', '=', this.#epoch)
+        .where('run', '=', run)
+        .executeTakeFirst();
+      this.#boots.set(run, row?.boot);
+    }
+    return this.#boots.get(run);
+  }
+
+  async anchors(boot: string): Promise<ClockAnchor[]> {
+    const known = this.#anchors.get(boot);
+    if (known) return known;
+    const rows = await this.#trx
+      .selectFrom('anchor')
+      .selectAll()
+      .where('unit', '=', this.#unit)
+      .where('epoch', '=', this.#epoch)
+      .where('boot', '=', boot)
+      .orderBy('at_mono_ms', 'desc')
+      .limit(ANCHORS_MAX)
+      .execute();
+    const anchors = rows.map((row) => ({ atMonoMs: row.at_mono_ms, offsetMs: row.offset_ms, source: row.source, errorMs: row.error_ms }));
+    this.#anchors.set(boot, anchors);
+    return anchors;
+  }
+
+  async best(boot: string, monoMs: MonoMs, claim: WallClaim): Promise<WallClaim> {
+    return bestWall(monoMs, claim, await this.anchors(boot));
+  }
+}
+
+/** A claim made at `atMonoMs`, carried to `monoMs` of the same boot. */
+export function carried(claim: WallClaim, atMonoMs: MonoMs, monoMs: MonoMs): WallClaim {
+  const errorMs = claim.errorMs + (Math.abs(monoMs - atMonoMs) * DRIFT_PPM) / 1e6;
+  return { utcMs: claim.utcMs + (monoMs - atMonoMs), source: claim.source, errorMs };
+}
