@@ -46,12 +46,16 @@ export class Flight {
     return message;
   }
 
-  /** Notes an acknowledged offset; gives the time at which the chunk that it covers was sent, if it is news. */
+  /**
+   * Notes an acknowledged offset; gives the time at which the chunk that it covers was sent, if it is news. After a rewind the other
+   * side may have more than has been sent again: that is left out.
+   */
   acknowledge(offset: number, nowMs: MonoMs): MonoMs | undefined {
     this.progressMs = nowMs;
     this.probeUntilMs = Math.min(this.probeUntilMs, nowMs);
-    if (offset <= this.acked || offset > this.sent) return undefined;
+    if (offset <= this.acked || offset > this.total) return undefined;
     this.acked = offset;
+    this.sent = Math.max(this.sent, offset);
     let covered = 0;
     while (covered < this.#chunks.length && (this.#chunks[covered] as { end: number }).end <= offset) covered += 1;
     const last = this.#chunks[covered - 1];

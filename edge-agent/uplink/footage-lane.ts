@@ -182,10 +182,13 @@ export class FootageLane {
     const entry = this.#queue.get(fragmentKey(id));
     if (!entry) return;
     entry.wrongReceipts += 1;
-    if (entry.wrongReceipts < WRONG_RECEIPTS_MAX) return;
     const flight = flightOf(this.#connection, entry);
-    if (this.#connection && flight) this.#connection.flights.delete(flight.handle);
-    this.#settle(entry, { refused: code });
+    // Its bytes have arrived, whatever was made of them: they hold back no others.
+    flight?.acknowledge(flight.total, this.#options.clock.mono());
+    if (entry.wrongReceipts >= WRONG_RECEIPTS_MAX) {
+      if (flight) this.#connection?.flights.delete(flight.handle);
+      this.#settle(entry, { refused: code });
+    }
     this.pump();
   }
 
