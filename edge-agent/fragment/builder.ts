@@ -66,7 +66,8 @@ export class FragmentBuilder implements Pick<CaptureSink, 'arena' | 'tracks' | '
     // What is handed over moves the unit to the start of new memory.
     const end = track.arena.length;
     assert(end - unit.length === track.bytes, 'an access unit stands right behind the one before');
-    if (!this.#first) this.#first = unit;
+    // Sound may come first behind a cut, but a fragment begins with its picture.
+    if (!this.#first || (this.#first.track.kind === 'audio' && unit.track.kind === 'video')) this.#first = unit;
     const last = track.samples.at(-1);
     if (last) track.lastDuration90k = unit.dts90k - last.dts90k;
     track.samples.push({ dts90k: unit.dts90k, pts90k: unit.pts90k, bytes: unit.length, key: unit.key });
@@ -121,7 +122,7 @@ export class FragmentBuilder implements Pick<CaptureSink, 'arena' | 'tracks' | '
       initSha256: init.sha256,
       codec: init.codec,
       ...this.#facts,
-      independent: lead.samples[0]?.key ?? false,
+      independent: lead.info.kind === 'video' && lead.samples[0]?.key === true,
     };
     for (const track of used) {
       track.samples = [];

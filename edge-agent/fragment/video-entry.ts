@@ -1,4 +1,5 @@
 /** Sample entries of video and their decoder configuration (ISO/IEC 14496-15, 5.3.3 and 8.3.3), and the codec strings of RFC 6381. */
+import { Fault } from '@longroof/base/errors';
 import { unescapeNal } from '../capture/codec/bits.js';
 import { h264 } from '../capture/codec/h264.js';
 import { h265 } from '../capture/codec/h265.js';
@@ -56,8 +57,9 @@ function setsOf(codec: VideoCodec, track: TrackInfo, kind: 'vps' | 'sps' | 'pps'
 function readFacts(codec: VideoCodec, sps: Uint8Array): SequenceFacts {
   try {
     return codec.readSequence(sps);
-  } catch {
-    return UNKNOWN;
+  } catch (error) {
+    if (error instanceof Fault && error.kind === 'corrupt') return UNKNOWN;
+    throw error;
   }
 }
 
