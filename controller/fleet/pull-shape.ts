@@ -1,0 +1,89 @@
+/** A pull as the API tells of it: its rows, with what of it is here by now. */
+import { rfc3339 } from '@longroof/base/clock';
+import { storedOf } from '../ingest/pull-end.js';
+import type { Db } from '../store/open.js';
+import type { PullPartTable, PullTable } from '../store/tables.js';
+import type { PullShape } from './shapes.js';
+
+type CameraPart = PullShape['parts'][number];
+
+/** `awaySince` is set while the wagon is away: an unfinished pull then waits. */
+export async function shapePull(db: Db, pull: PullTable, awaySince: string | undefined): Promise<PullShape> {
+  const parts = await db.selectFrom('pull_part').selectAll().where('pull', '=', pull.id).orderBy('ordinal').execute();
+  const missing = await db.selectFrom('pull_missing').selectAll().where('pull', '=', pull.id).orderBy('from_utc_ms').execute();
+  const byCamera = new Map<string, PullPartTable[]>();
+  for (const part of parts) byCamera.set(part.camera, [...(byCamera.get(part.camera) ?? []), part]);
+  const shapes: CameraPart[] = [];
+  for (const [camera, ofCamera] of byCamera) shapes.push(await shapeCamera(db, pull, camera, ofCamera));
+  const ended = pull.state === 'done' || pull.state === 'failed';
+  const waits = !ended && awaySince !== undefined;
+  return {
+    id: pull.id,
+    unitId: pull.unit,
+    cameras: JSON.parse(pull.cameras_json) as string[],
+    from: rfc3339(pull.from_utc_ms),
+    to: rfc3339(pull.to_utc_ms),
+    quality: pull.rendition,
+    reason: pull.reason,
+    ...(pull.case_number === null ? {} : { caseNumber: pull.case_number }),
+    person: pull.person,
+    state: waits ? 'waiting' : pull.state,
+    ...(waits ? { waitingSince: awaySince } : {}),
+    ...(pull.code === null ? {} : { problem: { code: pull.code, message: 'The wagon refused this pull.' } }),
+    created: rfc3339(pull.created_utc_ms),
+    ...(pull.ended_utc_ms === null ? {} : { ended: rfc3339(pull.ended_utc_ms) }),
+    bytesDone: shapes.reduce((sum, part) => sum + part.bytesDone, 0),
+    bytesTotal: pull.bytes_total,
+    parts: shapes,
+    missing: missing.map((row) => ({
+      camera: row.camera,
+      from: rfc3339(row.from_utc_ms),
+      to: rfc3339(row.to_utc_ms),
+      cause: row.cause,
+    })),
+  };
+}
+
+/** Its bounds are those of the footage that is here; until some is, those of the pull. */
+async function shapeCamera(db: Db, pull: PullTable, camera: string, parts: readonly PullPartTable[]): Promise<CameraPart> {
+  let bytesDone = 0;
+  let fromMs = Number.POSITIVE_INFINITY;
+  let toMs = Number.NEGATIVE_INFINITY;
+  const inits = new Set<string>();
+  let codec: string | null = null;
+  for (const part of parts) {
+    bytesDone += (await storedOf(db, pull.unit, part)).bytes;
+    const rows = await db
+      .selectFrom('fragment')
+      .select((eb) => [
+        'init_sha256',
+        'codec',
+        eb.fn.min('start_utc_ms').as('from_ms'),
+        eb.fn.max(eb('start_utc_ms', '+', eb('duration90k', '/', 90))).as('to_ms'),
+      ])
+      .where('unit', '=', pull.unit)
+      .where('epoch', '=', part.epoch)
+      .where('camera', '=', camera)
+      .where('rendition', '=', part.rendition)
+      .where('run', '=', part.run)
+      .where('seq', '>=', part.seq_first)
+      .where('seq', '<=', part.seq_last)
+      .groupBy(['init_sha256', 'codec'])
+      .execute();
+    for (const row of rows) {
+      inits.add(row.init_sha256);
+      codec ??= row.codec;
+      fromMs = Math.min(fromMs, Number(row.from_ms));
+      toMs = Math.max(toMs, Number(row.to_ms));
+    }
+  }
+  return {
+    camera,
+    from: rfc3339(Number.isFinite(fromMs) ? fromMs : pull.from_utc_ms),
+    to: rfc3339(Number.isFinite(toMs) ? toMs : pull.to_utc_ms),
+    bytesDone,
+    bytesTotal: parts.reduce((sum, part) => sum + part.bytes, 0),
+    codec,
+    mp4Parts: inits.size,
+  };
+}
