@@ -35,17 +35,20 @@ export function applyRecord(index: IndexDb, epoch: string, record: JournalRecord
       return;
     }
     case 'gap':
-      return applyGap(index, epoch, record as JournalRecord<'gap'>);
+      applyGap(index, epoch, record as JournalRecord<'gap'>);
+      return;
     case 'clock': {
       const boot = index.bootOfRun(epoch, record.run);
       if (boot !== undefined) index.addAnchor(boot, (record as JournalRecord<'clock'>).body);
       return;
     }
     case 'catalog':
-      return applyCatalog(index, epoch, record as JournalRecord<'catalog'>);
+      applyCatalog(index, epoch, record as JournalRecord<'catalog'>);
+      return;
     case 'dispose':
     case 'loss':
-      return applyDisposal(index, epoch, (record as JournalRecord<'dispose'>).body, disposalCause(record.type));
+      applyDisposal(index, epoch, (record as JournalRecord<'dispose'>).body, disposalCause(record.type));
+      return;
     case 'hold': {
       const body = (record as JournalRecord<'hold'>).body;
       if (body.action === 'placed') index.putHold(body.holdId, JSON.stringify(body));

@@ -55,7 +55,7 @@ export class IndexDb {
   readonly #boots = new Map<string, number>();
   readonly #streams = new Map<string, number>();
 
-  constructor(file: string, options: { readonly?: boolean } = {}) {
+  constructor(file: string, options: { existing?: boolean } = {}) {
     this.db = openSqlite(file, options);
   }
 

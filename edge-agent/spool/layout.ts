@@ -33,6 +33,8 @@ const OURS = new Set([
 export interface Label {
   unit: string;
   epoch: string;
+  /** Public key of the journal, PEM: for checking it when its first record is gone by age. */
+  journalKey?: string;
 }
 
 /** Undefined when there is none or it cannot be understood: the spool then begins a new epoch. */
@@ -40,15 +42,16 @@ export function readLabel(disk: Disk, root: string): Label | undefined {
   const file = path.join(root, LABEL_FILE);
   const stat = disk.stat(file);
   if (!stat?.isFile || stat.bytes > 4096) return undefined;
-  let value: { unit?: unknown; epoch?: unknown } | null;
+  let value: { unit?: unknown; epoch?: unknown; journalKey?: unknown } | null;
   try {
     value = JSON.parse(disk.readFile(file).toString('utf8')) as typeof value;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-  const { unit, epoch } = value ?? {};
-  return isId(unit) && typeof epoch === 'string' && /^[0-9a-f]{32}$/.test(epoch) ? { unit, epoch } : undefined;
+  const { unit, epoch, journalKey } = value ?? {};
+  if (!isId(unit) || typeof epoch !== 'string' || !/^[0-9a-f]{32}$/.test(epoch)) return undefined;
+  return { unit, epoch, ...(typeof journalKey === 'string' ? { journalKey } : {}) };
 }
 
 export function writeLabel(disk: Disk, root: string, label: Label): void {

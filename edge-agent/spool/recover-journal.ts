@@ -29,6 +29,12 @@ export interface OpenedJournal {
   rebuilt: boolean;
 }
 
+export interface OwnName {
+  unit: string;
+  /** Public, PEM. */
+  journalKey: string;
+}
+
 const BATCH = 5000;
 
 /** Opens the index, replacing one that is no index. */
@@ -52,7 +58,8 @@ export function removeIndex(disk: Disk, root: string): void {
   }
 }
 
-export function openJournal(disk: Disk, root: string, unit: string): OpenedJournal {
+export function openJournal(disk: Disk, root: string, own: OwnName): OpenedJournal {
+  const { unit } = own;
   const folder = path.join(root, JOURNAL_FOLDER);
   let { index, isNew } = openIndex(disk, root);
   const label = readLabel(disk, root) ?? adoptLabel(disk, folder, unit);
@@ -61,19 +68,19 @@ export function openJournal(disk: Disk, root: string, unit: string): OpenedJourn
     removeIndex(disk, root);
     ({ index, isNew } = openIndex(disk, root));
   }
-  if (!label) return beginEpoch(disk, root, unit, index, null, 'first', isNew);
+  if (!label) return beginEpoch(disk, root, own, index, null, 'first', isNew);
   const applied = Number(index.get('applied') ?? 0);
   const known =
     applied > 0 ? { epoch: label.epoch, seq: applied - 1, hash: String(index.get('head')) } : lastGood(disk, folder, label.epoch);
-  if (label.unit !== unit) return beginEpoch(disk, root, unit, index, known, 'another unit', isNew);
+  if (label.unit !== unit) return beginEpoch(disk, root, own, index, known, 'another unit', isNew);
   let opened: OpenedLog;
   try {
     opened = replay(disk, folder, label.epoch, index, applied);
   } catch (error) {
     if (!(error instanceof Fault) || error.kind !== 'corrupt') throw error;
-    return beginEpoch(disk, root, unit, index, known, error.message, isNew);
+    return beginEpoch(disk, root, own, index, known, error.message, isNew);
   }
-  if (opened.next === 0 || opened.next < applied) return beginEpoch(disk, root, unit, index, known, 'the journal is missing', isNew);
+  if (opened.next === 0 || opened.next < applied) return beginEpoch(disk, root, own, index, known, 'the journal is missing', isNew);
   return { epoch: label.epoch, index, opened, genesis: undefined, rebuilt: isNew };
 }
 
@@ -86,7 +93,7 @@ function adoptLabel(disk: Disk, folder: string, unit: string): { unit: string; e
 function beginEpoch(
   disk: Disk,
   root: string,
-  unit: string,
+  own: OwnName,
   index: IndexDb,
   previous: ChainEnd | null,
   why: string,
@@ -94,7 +101,7 @@ function beginEpoch(
 ): OpenedJournal {
   const epoch = randomBytes(16).toString('hex');
   const folder = path.join(root, JOURNAL_FOLDER);
-  writeLabel(disk, root, { unit, epoch });
+  writeLabel(disk, root, { ...own, epoch });
   index.transaction(() => {
     index.set('epoch', epoch);
     index.set('applied', 0);

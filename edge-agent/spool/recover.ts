@@ -54,7 +54,8 @@ export function recover(options: CoreOptions): Recovered {
   const { disk, clock } = options;
   for (const folder of ['', JOURNAL_FOLDER, REELS_FOLDER]) disk.makeDirectory(path.join(options.path, folder));
   disk.syncDirectory(options.path);
-  const journal = openJournal(disk, options.path, options.unit);
+  const journalKey = createPublicKey(options.journalKeyPem).export({ type: 'spki', format: 'pem' }) as string;
+  const journal = openJournal(disk, options.path, { unit: options.unit, journalKey });
   const { index } = journal;
   const boot = currentBoot(journal, options.boot);
   const beat = heartbeat(journal);
@@ -73,7 +74,7 @@ export function recover(options: CoreOptions): Recovered {
   const identity: SpoolIdentity = { unit: options.unit, epoch: journal.epoch, run: lastRun + 1, boot: options.boot };
 
   const before = beforeBoot(beat, options.boot, beatBoot === undefined ? [] : index.anchors(beatBoot), clock.mono(), wall.now());
-  const drafts: Draft[] = opening(options, journal, identity, ended);
+  const drafts: Draft[] = opening(options, journal, identity, ended, journalKey);
   const coverage = new Map<string, Coverage>();
   const configured = configuredStreams(options.cameras);
   for (const row of index.streams()) {
@@ -93,10 +94,15 @@ export function recover(options: CoreOptions): Recovered {
   return { identity, journal, chain, wall, time, before, coverage, drafts, findings, ended };
 }
 
-function opening(options: CoreOptions, journal: OpenedJournal, identity: SpoolIdentity, ended: Recovered['ended']): Draft[] {
+function opening(
+  options: CoreOptions,
+  journal: OpenedJournal,
+  identity: SpoolIdentity,
+  ended: Recovered['ended'],
+  journalKey: string,
+): Draft[] {
   const drafts: Draft[] = [];
   if (journal.genesis) {
-    const journalKey = createPublicKey(options.journalKeyPem).export({ type: 'spki', format: 'pem' }) as string;
     const { previous } = journal.genesis;
     drafts.push({ type: 'genesis', body: { unit: options.unit, epoch: identity.epoch, journalKey, previous } });
   }

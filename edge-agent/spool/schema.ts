@@ -56,18 +56,16 @@ export const REEL_OPEN = 0;
 export const REEL_CLOSED = 1;
 export const REEL_GONE = 2;
 
-/** Opens or makes the index. Throws what SQLite throws; a file that is no database of this version is for the caller to replace. */
-export function openSqlite(file: string, options: { readonly?: boolean } = {}): Sqlite {
-  const db = new Database(file, { readonly: options.readonly ?? false, fileMustExist: options.readonly ?? false });
+/** Opens the index, or makes it unless it must be `existing`. Throws what SQLite throws; another version counts as no database. */
+export function openSqlite(file: string, options: { existing?: boolean } = {}): Sqlite {
+  const db = new Database(file, { fileMustExist: options.existing ?? false });
   try {
-    if (!options.readonly) {
-      db.pragma('journal_mode = WAL');
-      db.pragma('synchronous = FULL');
-      db.pragma('journal_size_limit = 8388608');
-    }
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = FULL');
+    db.pragma('journal_size_limit = 8388608');
     db.pragma('cache_size = -2048');
     const version = db.pragma('user_version', { simple: true });
-    if (version === 0 && !options.readonly) {
+    if (version === 0 && !options.existing) {
       db.transaction(() => {
         db.exec(SCHEMA);
         db.pragma(`user_version = ${SCHEMA_VERSION}`);

@@ -61,26 +61,35 @@ function answer(id: number, call: Call): void {
   };
   switch (call.what) {
     case 'record':
-      return core.record(call.type, call.body, call.urgent, settled);
+      core.record(call.type, call.body, call.urgent, settled);
+      return;
     case 'journal':
-      return settled(core.journal(call.fromSeq, call.bytesMax));
+      settled(core.journal(call.fromSeq, call.bytesMax));
+      return;
     case 'select':
-      return settled(core.select(call.streams, call.fromUtcMs, call.toUtcMs));
+      settled(core.select(call.streams, call.fromUtcMs, call.toUtcMs));
+      return;
     case 'read': {
       const bytes = core.read(call.fragment);
-      if (bytes.byteLength === bytes.buffer.byteLength) return post({ kind: 'result', id, value: bytes }, [bytes.buffer as ArrayBuffer]);
-      return own(bytes);
+      if (bytes.byteLength === bytes.buffer.byteLength) post({ kind: 'result', id, value: bytes }, [bytes.buffer as ArrayBuffer]);
+      else own(bytes);
+      return;
     }
     case 'init': {
       const bytes = core.init(call.initSha256);
-      return bytes ? own(bytes) : settled(undefined);
+      if (bytes) own(bytes);
+      else settled(undefined);
+      return;
     }
     case 'release':
-      return core.release(call.id, settled);
+      core.release(call.id, settled);
+      return;
     case 'hold':
-      return core.hold(call.request, settled);
+      core.hold(call.request, settled);
+      return;
     case 'releaseHold':
-      return core.releaseHold(call.holdId, settled);
+      core.releaseHold(call.holdId, settled);
+      return;
     case 'close': {
       const result = core.close();
       post({ kind: 'ticked', ...result, position: positionOf(core.state), stats: statistics.read() });
@@ -94,24 +103,33 @@ function answer(id: number, call: Call): void {
 function take(message: ToWorker): void {
   switch (message.kind) {
     case 'fragment':
-      return write(message);
+      write(message);
+      return;
     case 'cause':
-      return core.noteCause(message.stream, message.cause, message.atMonoMs, message.detail);
+      core.noteCause(message.stream, message.cause, message.atMonoMs, message.detail);
+      return;
     case 'open':
-      return core.openStream(message.stream, message.atMonoMs);
+      core.openStream(message.stream, message.atMonoMs);
+      return;
     case 'close':
-      return core.closeStream(message.stream, message.cause, message.atMonoMs);
+      core.closeStream(message.stream, message.cause, message.atMonoMs);
+      return;
     case 'clock':
-      return core.noteClock(message.anchor);
+      core.noteClock(message.anchor);
+      return;
     case 'acknowledged':
-      return core.acknowledged(message.next);
+      core.acknowledged(message.next);
+      return;
     case 'tick':
-      return tick(message.monoMs);
+      tick(message.monoMs);
+      return;
     case 'call':
       try {
-        return answer(message.id, message.call);
+        answer(message.id, message.call);
+        return;
       } catch (error) {
-        return post({ kind: 'failed', id: message.id, fault: plainFault(toDiskFault(toFault(error, 'spool'), 'spool')) });
+        post({ kind: 'failed', id: message.id, fault: plainFault(toDiskFault(toFault(error, 'spool'), 'spool')) });
+        return;
       }
   }
 }
