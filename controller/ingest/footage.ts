@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Fault, toFault } from '@longroof/base/errors';
-import { CHUNK_HEADER_BYTES, type Chunk, FRAGMENT_BYTES_MAX, readChunk } from '@longroof/protocol/chunk';
+import { type Chunk, FRAGMENT_BYTES_MAX, partIsDue, readChunk } from '@longroof/protocol/chunk';
 import { type FragmentMeta, streamText } from '@longroof/protocol/fragment';
 import type { ManifestMessage } from '@longroof/protocol/messages';
 import { fragmentKey } from '../store/blobs.js';
@@ -14,8 +14,6 @@ import { type Context, CREDIT_BYTES, HANDLES_MAX, type Link, type OpenFragment }
 import { InitBook } from './inits.js';
 import { checkPath } from './merkle-path.js';
 import { readManifest } from './read-message.js';
-
-const PART_BYTES = Math.min(128 * 1024, CREDIT_BYTES / 2);
 
 function keyOf(meta: FragmentMeta): string {
   return fragmentKey({ ...meta, stream: streamText(meta) });
@@ -126,7 +124,7 @@ export class FootageLane {
     open.receivedBytes += fresh.length;
     await open.writer.write(fresh);
     if (open.receivedBytes === open.meta.bytes) this.#commit(link, open);
-    else if (open.receivedBytes - open.ackedBytes + CHUNK_HEADER_BYTES >= PART_BYTES) await this.#acknowledge(link, open);
+    else if (partIsDue(open.receivedBytes - open.ackedBytes, chunk.payload.length, CREDIT_BYTES)) await this.#acknowledge(link, open);
   }
 
   #acknowledge(link: Link, open: OpenFragment): Promise<void> {
