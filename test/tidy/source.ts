@@ -31,7 +31,8 @@ export function sources(...endings: string[]): Source[] {
     .map((file) => ({ file, text: fs.readFileSync(path.join(ROOT, file), 'utf8') }));
 }
 
-export const isTest = (file: string): boolean => file.startsWith('test/') || /\.test\.tsx?$/.test(file);
+/** Tests, what lies in `test`, and helpers that stand beside tests as `test-x.ts`. */
+export const isTest = (file: string): boolean => file.startsWith('test/') || /\.test\.tsx?$|\/test-[a-z-]+\.ts$/.test(file);
 
 /** What a file imports or exports from, as written. */
 export function importsOf(text: string): string[] {
