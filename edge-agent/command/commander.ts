@@ -154,7 +154,14 @@ class PullCommander implements Commander {
 
   async #pull(pull: DesiredPull, before: { fragments: number; bytes: number } | undefined, signal: AbortSignal): Promise<void> {
     const { spool, uplink, clock } = this.#options;
-    const context: PullContext = { spool, uplink, clock, signal, reached: (one, end) => this.#reached(one, end) };
+    const context: PullContext = {
+      spool,
+      uplink,
+      clock,
+      signal,
+      pulls: () => this.#running.size,
+      reached: (one, end) => this.#reached(one, end),
+    };
     const known = this.#state.progress.get(pull.pullId);
     const planned = (known?.state === 'planned' ? known : before) ?? (await this.#plan(pull, context));
     const sent = await sendPull(pull, planned.bytes, context);

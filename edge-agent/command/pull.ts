@@ -1,6 +1,6 @@
 /**
  * One pull from beginning to end: wait until its time is on the disk, say what will come, send it, say what came of it. Its selection
- * is read in slices, and at most 64 of its fragments wait at the uplink, so a day of eight cameras costs no more memory than a minute.
+ * is read in slices, and at most 64 of its fragments wait at the uplink, so a day of eight cameras costs little more memory than an hour of one.
  */
 import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
@@ -10,8 +10,9 @@ import type { Selection, Spool } from '../spool/spool.js';
 import type { Uplink } from '../uplink/uplink.js';
 import { PullPlan, Seam } from './parts.js';
 
-const SLICE_STREAM_MS = 120_000;
-const PLAN_SLICE_STREAM_MS = 1_200_000;
+/** Camera time of one slice, a few thousand fragments, shared by the pulls that are under way. */
+const SLICE_STREAM_MS = 4_800_000;
+const SLICE_STREAM_MS_MIN = 75_000;
 const WAITING_MAX = 64;
 /** Footage of the last moments is on the disk by then, or will not be. */
 const SETTLE_MS = 10_000;
@@ -21,6 +22,8 @@ export interface PullContext {
   uplink: Pick<Uplink, 'enqueue'>;
   clock: Clock;
   signal: AbortSignal;
+  /** Pulls under way together. */
+  pulls: () => number;
   /** Resolves when the footage of these streams reaches `toUtcMs`; rejects when the signal aborts. */
   reached: (pull: DesiredPull, signal: AbortSignal) => Promise<void>;
 }
@@ -40,7 +43,7 @@ export async function untilDurable(pull: DesiredPull, context: PullContext): Pro
 
 export async function planPull(pull: DesiredPull, context: PullContext): Promise<PullPlan> {
   const plan = new PullPlan();
-  for await (const selection of slices(pull, context, PLAN_SLICE_STREAM_MS)) plan.add(selection);
+  for await (const selection of slices(pull, context)) plan.add(selection);
   return plan;
 }
 
@@ -56,7 +59,7 @@ export async function sendPull(pull: DesiredPull, priority: number, context: Pul
   const seam = new Seam();
   const waiting = new Set<Promise<void>>();
   let failed: unknown;
-  for await (const selection of slices(pull, context, SLICE_STREAM_MS)) {
+  for await (const selection of slices(pull, context)) {
     for (const fragment of seam.fresh(selection.fragments)) {
       const answered = context.uplink
         .enqueue(fragment, priority)
@@ -85,12 +88,15 @@ function count(sent: Sent, meta: FragmentMeta, stored: boolean): void {
   }
 }
 
-async function* slices(pull: DesiredPull, context: PullContext, streamMs: number): AsyncGenerator<Selection> {
+async function* slices(pull: DesiredPull, context: PullContext): AsyncGenerator<Selection> {
   const streams = pull.cameras.map((camera) => ({ camera, rendition: pull.rendition }));
-  const stepMs = Math.ceil(streamMs / streams.length);
-  for (let fromMs = pull.fromUtcMs; fromMs < pull.toUtcMs; fromMs += stepMs) {
+  let fromMs = pull.fromUtcMs;
+  while (fromMs < pull.toUtcMs) {
     if (context.signal.aborted) throw stopped();
-    yield await context.spool.select(streams, fromMs, Math.min(fromMs + stepMs, pull.toUtcMs));
+    const streamMs = Math.max(SLICE_STREAM_MS_MIN, SLICE_STREAM_MS / Math.max(1, context.pulls()));
+    const toMs = Math.min(fromMs + Math.ceil(streamMs / streams.length), pull.toUtcMs);
+    yield await context.spool.select(streams, fromMs, toMs);
+    fromMs = toMs;
   }
 }
 

@@ -33,8 +33,11 @@ export class CommandState {
       this.#desired = tryDesired(desired, log);
     const commands = readJson(disk, this.#commandsFile, log);
     if (commands?.['epoch'] !== epoch || !Array.isArray(commands['pulls'])) return;
-    for (const [pullId, progress] of commands['pulls'] as [unknown, unknown][])
+    for (const entry of commands['pulls'] as unknown[]) {
+      if (!Array.isArray(entry)) continue;
+      const [pullId, progress] = entry as unknown[];
       if (typeof pullId === 'string' && isProgress(progress)) this.#progress.set(pullId, progress);
+    }
   }
 
   get generation(): number {

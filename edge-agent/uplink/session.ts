@@ -53,6 +53,7 @@ export class Session {
   #hello: Timer | undefined;
   #receiptKeys: KeyObject[] = [];
   #desiredKeys: KeyObject[] = [];
+  #journalRefused = false;
   #releases = 0;
   #releaseDone: (() => void) | undefined;
 
@@ -119,7 +120,10 @@ export class Session {
     else {
       counters.refusals += 1;
       log.warn({ topic: ack.topic, code: ack.code, reason: ack.message, limit: ack.limit }, 'the controller refused a message');
-      if (ack.topic.endsWith('journal')) reporter.report('journal-refused', ack.code);
+      if (!ack.topic.endsWith('journal') || this.#journalRefused) return;
+      // The report is itself in the journal: once a connection is enough.
+      this.#journalRefused = true;
+      reporter.report('journal-refused', ack.code);
     }
   }
 
