@@ -19,7 +19,14 @@ export default defineConfig(async () => {
       dedupe: ['react', 'react-dom'],
       alias: [{ find: /^@longroof\/base\/(.*)$/, replacement: `${repository}base/$1.ts` }],
     },
-    build: { outDir: 'dist', emptyOutDir: true, assetsInlineLimit: 0, target: 'es2022', modulePreload: { polyfill: false } },
+    build: {
+      outDir: 'dist',
+      emptyOutDir: true,
+      assetsInlineLimit: 0,
+      target: 'es2022',
+      modulePreload: { polyfill: false },
+      chunkSizeWarningLimit: 700,
+    },
     server: { host: '127.0.0.1' },
     preview: { host: '127.0.0.1' },
   };

@@ -1,6 +1,6 @@
 /** A headless Chromium for the page's tests. The page's language and time zone are set, so that what is read is the same everywhere. */
 import fs from 'node:fs';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 
 const EXECUTABLES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -29,6 +29,11 @@ export async function openViewer(executablePath: string, language: 'en' | 'fa' =
     if (/Content.Security.Policy|Content Security Policy/i.test(message.text())) complaints.push(message.text());
   });
   return { page, context, complaints, close: () => browser.close() };
+}
+
+/** All text of an element, also what is scrolled out of sight; waits until it is there. */
+export async function textOf(what: Locator): Promise<string> {
+  return (await what.textContent()) ?? '';
 }
 
 /** Mean brightness 0..255 and its spread over the picture that the video shows now; a black frame has neither. */

@@ -1,0 +1,228 @@
+/** What the page says in states that are rare or bad: away, refused, failed, unplayable, expired; in both languages, also on a phone. */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { PullShape, UnitShape } from '@longroof/controller/api/shapes';
+import { GAP_CAUSES } from '@longroof/protocol/gap';
+import t from 'tap';
+import { until } from '../peers/program.js';
+import { chromiumProgram, openViewer, textOf, type Viewer } from './browser.js';
+import { type Canned, PAGE, startPageServer } from './page-server.js';
+
+t.setTimeout(300_000);
+
+const chromium = chromiumProgram();
+const missing = !chromium
+  ? 'no Chromium on this machine'
+  : !fs.existsSync(path.join(PAGE, 'index.html'))
+    ? 'the page is not built: npm run build -w controller'
+    : false;
+
+const NOW = Date.now();
+const ago = (minutes: number): string => new Date(NOW - minutes * 60_000).toISOString();
+const both: ('original' | 'proxy')[] = ['original', 'proxy'];
+const unit: UnitShape = {
+  id: 'wagon-1',
+  online: true,
+  state: 'degraded',
+  lastSeen: ago(0),
+  version: '1.2.3',
+  epoch: '00'.repeat(16),
+  cameras: [
+    { id: 'front', state: 'recording', renditions: both },
+    { id: 'rear', state: 'refused', code: 'LR_RTSP_AUTH', renditions: both },
+  ],
+  position: { latDeg: 35.68917, lonDeg: 51.38897, at: ago(0) },
+  journal: { next: 10, whole: true },
+  refusals: [{ code: 'LR_CHUNK', count: 3, last: ago(5), message: 'chunk: payload length' }],
+};
+const away: UnitShape = { ...unit, id: 'wagon-2', online: false, state: 'offline', lastSeen: ago(120), position: null, refusals: [] };
+const pull: PullShape = {
+  id: 'p-1',
+  unitId: 'wagon-1',
+  cameras: ['front'],
+  from: ago(30),
+  to: ago(20),
+  quality: 'original',
+  reason: 'Complaint',
+  person: 'demo',
+  state: 'done',
+  created: ago(10),
+  ended: ago(9),
+  bytesDone: 1000,
+  bytesTotal: 1000,
+  parts: [{ camera: 'front', from: ago(30), to: ago(20), bytesDone: 1000, bytesTotal: 1000, codec: 'hvc1.1.6.L93.B0', mp4Parts: 2 }],
+  missing: [],
+};
+
+function fill(api: Canned): void {
+  api.session = { user: 'demo', role: 'staff', expires: ago(-60) };
+  api.units = [unit, away];
+  api.pulls = [pull];
+  const clock = { source: 'gnss', errorMs: 200 };
+  api.coverage = {
+    unit: unit.id,
+    from: ago(60),
+    to: ago(0),
+    cameras: unit.cameras.flatMap(({ id }) =>
+      both.map((rendition) => ({
+        camera: id,
+        rendition,
+        footage: [
+          { from: ago(60), to: ago(40), where: 'wagon' as const, bytes: 60_000_000, clock },
+          { from: ago(30), to: ago(0), where: 'wagon-and-centre' as const, bytes: 90_000_000, clock },
+        ],
+        gaps: [{ from: ago(40), to: ago(30), cause: id === 'front' ? 'power-cut' : 'a-cause-of-next-year' }],
+      })),
+    ),
+  };
+}
+
+async function open(language: 'en' | 'fa' = 'en'): Promise<{ viewer: Viewer; api: Canned; address: string; close(): Promise<void> }> {
+  const server = await startPageServer();
+  const viewer = await openViewer(chromium ?? '', language);
+  const close = async (): Promise<void> => {
+    await viewer.close();
+    await server.close();
+  };
+  return { viewer, api: server.api, address: server.address, close };
+}
+
+t.test(
+  'signing in: a wrong password is said with its code, and the page is where it was after an expiry',
+  { skip: missing, timeout: 120_000 },
+  async (t) => {
+    const { viewer, api, address, close } = await open();
+    t.teardown(close);
+    const { page } = viewer;
+    await page.goto(`${address}/pulls`);
+    await page.fill('input[name=user]', 'demo');
+    await page.fill('input[name=password]', 'wrong');
+    await page.click('button[type=submit]');
+    t.match(await textOf(page.locator('[role=alert]')), /User name or password is wrong[\s\S]*LR_LOGIN/);
+    await page.fill('input[name=password]', 'right');
+    await page.click('button[type=submit]');
+    await page.waitForSelector('text=No footage has been requested yet');
+    t.match(page.url(), /\/pulls$/);
+    api.session = undefined;
+    await page.click('nav a[href="/"]');
+    await page.waitForSelector('input[name=password]');
+    t.same(viewer.complaints, []);
+  },
+);
+
+t.test('the fleet in words; a centre that goes away and comes back', { skip: missing, timeout: 120_000 }, async (t) => {
+  const { viewer, api, address, close } = await open();
+  t.teardown(close);
+  fill(api);
+  const { page } = viewer;
+  await page.goto(address);
+  const cards = page.locator('.unit-card');
+  await cards.first().waitFor();
+  t.match(
+    await textOf(cards.nth(0)),
+    /wagon-1[\s\S]*Partly recording[\s\S]*1 of 2 record[\s\S]*rear[\s\S]*refuses our password[\s\S]*LR_RTSP_AUTH[\s\S]*refused 3 messages/,
+  );
+  t.match(await textOf(cards.nth(1)), /wagon-2[\s\S]*Out of reach[\s\S]*2 hours ago[\s\S]*No position known/);
+  await page.fill('input[type=search]', 'nothing like it');
+  await page.waitForSelector('text=No wagon fits');
+  await page.fill('input[type=search]', '2');
+  await until('the search finds', async () => (await cards.count()) === 1);
+  api.away = true;
+  await page.waitForSelector('text=The centre does not answer', { timeout: 40_000 });
+  t.equal(await cards.count(), 1, 'what was known stays in sight');
+  api.away = false;
+  await page.waitForSelector('text=The centre does not answer', { state: 'detached', timeout: 40_000 });
+  t.same(viewer.complaints, []);
+});
+
+t.test(
+  'the timeline: read and select by pointer and by keyboard, and a request that is refused',
+  { skip: missing, timeout: 120_000 },
+  async (t) => {
+    const { viewer, api, address, close } = await open();
+    t.teardown(close);
+    fill(api);
+    const { page } = viewer;
+    await page.goto(`${address}/units/wagon-1`);
+    await page.waitForSelector('.plot svg');
+    const row = page.locator('.plot[data-camera=front][data-rendition=original]');
+    const box = (await row.boundingBox())!;
+    const x = (minutesAgo: number): number => box.x + box.width * (1 - minutesAgo / 60);
+    await page.mouse.move(x(35), box.y + 8);
+    t.match(await textOf(page.locator('[data-testid=readout]')), /No footage[\s\S]*10 mins[\s\S]*lost power/);
+    await page.mouse.move(x(10), box.y + 8);
+    t.match(await textOf(page.locator('[data-testid=readout]')), /in the wagon and at the centre[\s\S]*200 ms/);
+    await page.mouse.move(x(45), box.y + 8);
+    await page.mouse.down();
+    await page.mouse.move(x(25), box.y + 8, { steps: 4 });
+    await page.mouse.up();
+    t.match(await textOf(page.locator('.selection-bar')), /Selected: (20|19) mins/);
+    await row.focus();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Home');
+    for (let at = 0; at < 4; at++) await page.keyboard.press('Shift+ArrowRight');
+    t.match(await textOf(page.locator('.selection-bar')), /Selected: 2 mins/);
+    const listed = await textOf(page.locator('section[aria-label="Gaps in this span"]'));
+    t.match(listed, /front[\s\S]*The wagon lost power/);
+    t.match(listed, /a-cause-of-next-year/, 'a cause without words is shown as it came');
+    await page.click('text=Request this footage');
+    t.match(await textOf(page.locator('.preview')), /front: 2 mins of footage/);
+    await page.fill('textarea[name=reason]', 'Complaint');
+    await page.click('.mantine-Modal-content button[type=submit]');
+    t.match(await textOf(page.locator('.mantine-Modal-content [role=alert]')), /no words for[\s\S]*LR_SOMETHING_NEW/);
+    t.match(api.wanted[0], { unitId: 'wagon-1', cameras: ['front', 'rear'], quality: 'proxy', reason: 'Complaint' });
+    t.same(viewer.complaints, []);
+  },
+);
+
+t.test('pulls that wait, failed, or cannot be played here', { skip: missing, timeout: 120_000 }, async (t) => {
+  const { viewer, api, address, close } = await open();
+  t.teardown(close);
+  fill(api);
+  const { page } = viewer;
+  await page.goto(`${address}/pulls/p-1`);
+  await page.waitForSelector('text=cannot play H.265 originals');
+  t.equal(await page.locator('a[download]').count(), 2, 'a file for each part');
+  t.notOk(
+    api.asked.some((one) => one.includes('playlist')),
+    'nothing is fetched that cannot be shown',
+  );
+  api.pulls = [{ ...pull, state: 'waiting', waitingSince: ago(60), parts: [], bytesTotal: null, bytesDone: 0 }];
+  await page.reload();
+  await page.waitForSelector('text=goes on by itself when the wagon is back');
+  api.pulls = [{ ...pull, state: 'failed', problem: { code: 'LR_PULL_SPAN', message: 'raw words' }, parts: [] }];
+  await page.reload();
+  t.match(await textOf(page.locator('[role=alert]')), /time span of the request is not allowed[\s\S]*shorter span[\s\S]*LR_PULL_SPAN/);
+  await page.goto(`${address}/pulls/none`);
+  t.match(await textOf(page.locator('[role=alert]')), /no such footage request[\s\S]*LR_PULL_UNKNOWN/);
+  t.same(viewer.complaints, []);
+});
+
+for (const language of ['en', 'fa'] as const) {
+  t.test(
+    `every cause has words, and nothing runs over the edge of a phone: ${language}`,
+    { skip: missing, timeout: 120_000 },
+    async (t) => {
+      const { viewer, api, address, close } = await open(language);
+      t.teardown(close);
+      fill(api);
+      const causes = [...GAP_CAUSES, 'not-yet-reported'];
+      const gap = (index: number): { from: string; to: string } => ({ from: ago(30 - index * 0.5), to: ago(29.8 - index * 0.5) });
+      api.pulls = [{ ...pull, missing: causes.map((cause, index) => ({ camera: 'front', ...gap(index), cause })) }];
+      const { page } = viewer;
+      await page.setViewportSize({ width: 390, height: 844 });
+      for (const where of ['/', '/units/wagon-1', '/pulls', '/pulls/p-1']) {
+        await page.goto(address + where);
+        await page.waitForSelector('.unit-card, .plot svg, .pull-row, .gap-list');
+        const over = await page.evaluate<number>('document.documentElement.scrollWidth - window.innerWidth');
+        t.ok(over <= 0, `${where} is as wide as the phone, over by ${over}`);
+      }
+      const words = await page.locator('.gap-list tbody tr td:nth-child(4)').allTextContents();
+      t.equal(words.length, causes.length);
+      const script = language === 'fa' ? /[\u0600-\u06FF]{3}/ : / \w+ /;
+      for (const [index, text] of words.entries()) t.match(text, script, causes[index] ?? '');
+      t.equal(new Set(words).size, causes.length, 'no two alike');
+      t.same(viewer.complaints, []);
+    },
+  );
+}
