@@ -1,9 +1,7 @@
-/** Fragments as a player meets them: real encoders' units in, files that ffmpeg decodes out; then rules over random units, then garbage. */
+/** Fragments as a player meets them: real encoders' units in, files that ffmpeg decodes out; then rules over random units. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { Fault } from '@longroof/base/errors';
-import { findBoxes, readBoxes, readBoxHeader } from '@longroof/base/iso-box';
 import { fuzzCases, type Random, seededRandom, testSeed } from '@longroof/base/random';
 import t from 'tap';
 import { h264 } from '../capture/codec/h264.js';
@@ -11,22 +9,23 @@ import { h265 } from '../capture/codec/h265.js';
 import type { TrackInfo } from '../capture/engine.js';
 import { FragmentBuilder } from './builder.js';
 import type { BuiltFragment } from './fragment.js';
-import { makeInit } from './init.js';
-import { encode, feed, packets, readFragment, readMedia, type TestUnit } from './test-media.js';
+import {
+  AAC,
+  AVC_SETS,
+  encode,
+  feed,
+  HEVC_SPS,
+  OTHER_SETS,
+  packets,
+  readFragment,
+  readMedia,
+  type TestUnit,
+  trackOf,
+} from './test-media.js';
 
 const seed = testSeed();
 t.comment(`seed ${seed}`);
 const STREAM = { camera: 'front', rendition: 'original' } as const;
-const AAC: TrackInfo = {
-  kind: 'audio',
-  codec: 'aac',
-  clockRate: 48_000,
-  parameterSets: [],
-  audioConfig: Buffer.from([0x11, 0x90]),
-  sampleRate: 48_000,
-  channels: 2,
-};
-
 function collect(): { built: BuiltFragment[]; builder: FragmentBuilder } {
   const built: BuiltFragment[] = [];
   const sink = { fragment: (fragment: BuiltFragment) => built.push(fragment) > 0 };
@@ -109,13 +108,6 @@ for (const { name, args, codec, size, tags } of encodings) {
     t.equal(built.filter(({ meta }) => meta.independent).length, media.units.filter((unit) => unit.kind === 'video' && unit.key).length);
   });
 }
-
-const hex = (text: string): Buffer => Buffer.from(text, 'hex');
-/** Parameter sets of real encoders: H.264 High 320x180, H.264 Baseline 640x360, H.265 Main 640x360. */
-const AVC_SETS = [hex('6764000cacd941419f9f011000000300100000030320f1429960'), hex('68ebe3cb22c0')];
-const OTHER_SETS = [hex('6742c01ed900a02ff97011000003000100000300320f162e48'), hex('68cb83cb20')];
-const HEVC_SPS = hex('42010101600000030090000003000003003fa00502016965959a4932bc05a02000000300200000030321');
-const trackOf = (parameterSets: Buffer[]): TrackInfo => ({ kind: 'video', codec: 'h264', clockRate: 90_000, parameterSets });
 
 interface Plan {
   /** Every unit that was fed, in order, with the sets in force. */
@@ -262,47 +254,4 @@ t.test('a fragment is bounded in bytes', async (t) => {
   builder.sessionEnded();
   t.equal(built.length, 5);
   t.ok(built.every(({ meta }) => meta.bytes <= (32 << 20) + 4096));
-});
-
-/** Changes, cuts or doubles a few bytes. */
-function spoil(random: Random, bytes: Buffer): Buffer {
-  const out = Buffer.from(random.next() < 0.3 ? bytes.subarray(0, random.int(0, bytes.length + 1)) : bytes);
-  for (let n = random.int(0, 6); n > 0 && out.length > 0; n--) out[random.int(0, out.length)] = random.int(0, 256);
-  return out;
-}
-
-/** Runs it; a Fault of kind `corrupt` is a fine answer, anything else that is thrown is not. */
-function answers(run: () => void): string | undefined {
-  try {
-    run();
-  } catch (error) {
-    if (!(error instanceof Fault && error.kind === 'corrupt')) return String(error);
-  }
-  return undefined;
-}
-
-t.test('readers of boxes and parameter sets answer to garbage', async (t) => {
-  const random = seededRandom(seed ^ 0x5eed);
-  const cases = fuzzCases(3000);
-  const file = Buffer.from(makeInit([trackOf(AVC_SETS), AAC]).bytes);
-  const paths = ['moov/trak/mdia/minf/stbl/stsd/avc1/avcC', 'moov/trak/mdia/mdhd', 'moof/traf/trun', 'moov/mvex/trex'];
-  let failed: string | undefined;
-  for (let i = 0; i < cases && !failed; i++) {
-    const noise = random.bytes(random.int(0, 64));
-    const boxes = random.next() < 0.3 ? noise : spoil(random, file);
-    const avc = random.next() < 0.3 ? noise : spoil(random, AVC_SETS[0] as Buffer);
-    const sps = random.next() < 0.3 ? noise : spoil(random, HEVC_SPS);
-    failed =
-      answers(() => {
-        for (const box of readBoxes(boxes)) if (box.offset + box.bytes > boxes.length || box.bytes < 8) throw new Error('a box outside');
-      }) ??
-      answers(() => void readBoxHeader(boxes, random.int(0, boxes.length + 2))) ??
-      answers(() => void findBoxes(boxes, random.pick(paths))) ??
-      answers(() => void h264.readSequence(avc)) ??
-      answers(() => void h265.readSequence(sps)) ??
-      answers(() => void makeInit([trackOf([avc])])) ??
-      answers(() => void makeInit([{ ...trackOf([sps]), codec: 'h265' }]));
-    if (failed) failed = `case ${i}: ${failed}; ${boxes.toString('hex')} ${avc.toString('hex')} ${sps.toString('hex')}`;
-  }
-  t.equal(failed, undefined, `${cases} cases, seed ${seed}`);
 });

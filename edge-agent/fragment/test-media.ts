@@ -166,3 +166,20 @@ export function readFragment(fragment: BuiltFragment): Map<number, ReadSample[]>
   }
   return tracks;
 }
+
+export const AAC: TrackInfo = {
+  kind: 'audio',
+  codec: 'aac',
+  clockRate: 48_000,
+  parameterSets: [],
+  audioConfig: Buffer.from([0x11, 0x90]),
+  sampleRate: 48_000,
+  channels: 2,
+};
+
+const hex = (text: string): Buffer => Buffer.from(text, 'hex');
+/** Parameter sets of real encoders: H.264 High 320x180, H.264 Baseline 640x360, H.265 Main 640x360. */
+export const AVC_SETS = [hex('6764000cacd941419f9f011000000300100000030320f1429960'), hex('68ebe3cb22c0')];
+export const OTHER_SETS = [hex('6742c01ed900a02ff97011000003000100000300320f162e48'), hex('68cb83cb20')];
+export const HEVC_SPS = hex('42010101600000030090000003000003003fa00502016965959a4932bc05a02000000300200000030321');
+export const trackOf = (parameterSets: Buffer[]): TrackInfo => ({ kind: 'video', codec: 'h264', clockRate: 90_000, parameterSets });
