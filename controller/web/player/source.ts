@@ -38,10 +38,22 @@ function timed(details: LevelDetails): TimedSegment[] {
   return segments;
 }
 
+/** While a pull runs, its first segment may be a while in coming: asked again for about twenty seconds. */
+const PATIENT = {
+  default: {
+    maxTimeToFirstByteMs: 20_000,
+    maxLoadTimeMs: 20_000,
+    timeoutRetry: { maxNumRetry: 2, retryDelayMs: 0, maxRetryDelayMs: 0 },
+    errorRetry: { maxNumRetry: 6, retryDelayMs: 1_000, maxRetryDelayMs: 4_000 },
+  },
+};
+
 /** A refusal is `denied`: the permission to look has run out; the rest is worth another try. */
 function faultOf(data: ErrorData): Fault {
   const status = data.response?.code;
   if (status === 401 || status === 403) return new Fault('denied', 'LR_VIEW_EXPIRED', 'the permission to look has run out');
+  if (status === 503) return new Fault('unavailable', 'LR_FOOTAGE_NOT_YET', 'the first footage has not arrived yet');
+  if (status === 404) return new Fault('not-found', 'LR_FOOTAGE_NONE', 'there is no footage');
   const kind = data.type === 'networkError' ? 'unavailable' : 'invalid';
   return new Fault(kind, 'LR_PLAYBACK', `${data.details}${status ? ` (HTTP ${status})` : ''}`);
 }
@@ -52,6 +64,8 @@ function attachHls(Hls: typeof HlsClass, video: HTMLVideoElement, url: string, t
     enableWorker: false,
     backBufferLength: 60,
     maxBufferLength: 30,
+    manifestLoadPolicy: PATIENT,
+    playlistLoadPolicy: PATIENT,
     xhrSetup: (xhr, address) => {
       if (token !== undefined) xhr.open('GET', withToken(address, token), true);
     },

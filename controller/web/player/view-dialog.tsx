@@ -6,6 +6,7 @@ import type { PullShape } from '../../api/shapes.js';
 import { useRequestView, type ViewGrant } from '../api/queries.js';
 import { Problem } from '../parts/states.js';
 
+const REASON_MIN = 3;
 const REASON_MAX = 500;
 
 export function ViewDialog({ pull, onGrant, onClose }: { pull: PullShape; onGrant(grant: ViewGrant): void; onClose(): void }) {
@@ -14,7 +15,7 @@ export function ViewDialog({ pull, onGrant, onClose }: { pull: PullShape; onGran
   const view = useRequestView(pull.id);
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    if (reason.trim() !== '') view.mutate(reason.trim(), { onSuccess: onGrant });
+    if (reason.trim().length >= REASON_MIN) view.mutate(reason.trim(), { onSuccess: onGrant });
   };
   return (
     <Modal opened onClose={onClose} lockScroll={false} title={t('view.title')} closeButtonProps={{ 'aria-label': t('app.close') }}>
@@ -33,7 +34,7 @@ export function ViewDialog({ pull, onGrant, onClose }: { pull: PullShape; onGran
             onChange={(event) => setReason(event.currentTarget.value)}
           />
           {view.isError ? <Problem error={view.error} /> : null}
-          <Button type="submit" loading={view.isPending} disabled={reason.trim() === ''}>
+          <Button type="submit" loading={view.isPending} disabled={reason.trim().length < REASON_MIN}>
             {t('view.submit')}
           </Button>
         </Stack>

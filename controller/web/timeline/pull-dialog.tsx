@@ -12,7 +12,10 @@ import { Problem } from '../parts/states.js';
 import { navigate } from '../router.js';
 import { PullPreview } from './pull-preview.js';
 
-export const REASON_MAX = 500;
+/** As the centre has them. */
+const REASON_MIN = 3;
+const REASON_MAX = 500;
+const CASE_MAX = 100;
 
 interface Form {
   cameras: string[];
@@ -64,7 +67,7 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
   const timeError = fromMs === undefined || toMs === undefined || toMs <= fromMs ? t('request.badTimes') : undefined;
   const futureError = toMs !== undefined && toMs > nowMs() + 1_000 ? t('request.badFuture') : undefined;
   const cameraError = form.cameras.length === 0 ? t('request.noCamera') : undefined;
-  const reasonError = form.reason.trim() === '' ? t('request.noReason') : undefined;
+  const reasonError = form.reason.trim().length < REASON_MIN ? t('request.noReason') : undefined;
   const range = timeError || fromMs === undefined || toMs === undefined ? undefined : { fromMs, toMs };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
@@ -196,7 +199,7 @@ function Reason({ form, change, error }: PartProps) {
         label={t('request.caseNumber')}
         placeholder={t('request.optional')}
         name="caseNumber"
-        maxLength={64}
+        maxLength={CASE_MAX}
         dir="auto"
         value={form.caseNumber}
         onChange={(event) => change({ caseNumber: event.currentTarget.value })}
