@@ -1,4 +1,5 @@
 /** Looks at the packets on their way to ffmpeg: which sequence numbers are missing, whether the camera tells its time. */
+import type { Clock } from '@longroof/base/clock';
 import { readSenderReport } from '../rtp/rtcp.js';
 import { SEQUENCE_LATE, SEQUENCE_RESTART, SequenceCounter } from '../rtp/sequence.js';
 
@@ -13,16 +14,25 @@ interface Source {
 export class LossWatch {
   /** Packets seen so far. */
   packets = 0;
-  /** The camera sends sender reports with its wall clock. */
-  tellsTime = false;
+  /** Sender reports with the camera's wall clock, and its distance to our monotonic clock by the newest. */
+  reports = 0;
+  utcLessMonoMs = 0;
+  readonly #clock: Clock;
   #lost = 0;
   readonly #sources = new Map<number, Source>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   packet(channel: number, bytes: Buffer, start: number, end: number): void {
     if (end - start < 12) return;
     const second = bytes[start + 1] as number;
     if (second >= 200 && second <= 204) {
-      if (readSenderReport(bytes, start, end)) this.tellsTime = true;
+      const report = readSenderReport(bytes, start, end);
+      if (!report) return;
+      this.reports += 1;
+      this.utcLessMonoMs = report.utcMs - this.#clock.mono();
       return;
     }
     this.packets += 1;

@@ -22,8 +22,6 @@ export interface Mp4Sample {
 export interface Mp4Events {
   tracks(tracks: readonly Mp4Track[]): void;
   sample(sample: Mp4Sample): void;
-  /** Wall time of a media time of the first track (8.16.5). */
-  reference(utcMs: number, time: number): void;
 }
 
 interface Planned {
@@ -33,9 +31,6 @@ interface Planned {
   offset: number;
   size: number;
 }
-
-/** Seconds from 1900-01-01 to 1970-01-01 (RFC 5905, 6). */
-const NTP_TO_UNIX_S = 2_208_988_800;
 
 export class Mp4Reader {
   readonly #events: Mp4Events;
@@ -86,8 +81,7 @@ export class Mp4Reader {
     if (type === 'moov') {
       this.#tracks = readTracks(box);
       this.#events.tracks(this.#tracks);
-    } else if (type === 'prft') this.#reference(box.subarray(headerBytes));
-    else if (type === 'moof') {
+    } else if (type === 'moof') {
       this.#planned = planSamples(box.subarray(headerBytes), this.#tracks);
       this.#sinceMoof = 0;
     } else if (type === 'mdat') this.#samples(box);
@@ -101,14 +95,6 @@ export class Mp4Reader {
       this.#events.sample({ track, pts, bytes: mdat, start, end: start + size });
     }
     this.#planned = [];
-  }
-
-  /** prft: version and flags, track id u32, NTP time u64, media time u32 or u64. */
-  #reference(payload: Buffer): void {
-    if (payload.length < (payload[0] === 0 ? 20 : 24)) return;
-    const seconds = payload.readUInt32BE(8);
-    const utcMs = (seconds - NTP_TO_UNIX_S) * 1000 + (payload.readUInt32BE(12) / 2 ** 32) * 1000;
-    this.#events.reference(utcMs, payload[0] === 0 ? payload.readUInt32BE(16) : Number(payload.readBigUInt64BE(16)));
   }
 }
 

@@ -42,7 +42,7 @@ export type Described = { sdp: string } | { redirect: CameraUrl };
 
 export class Relay implements SocketEvents, InterleavedHandler {
   established = false;
-  readonly watch = new LossWatch();
+  readonly watch: LossWatch;
   readonly #url: CameraUrl;
   readonly #deps: RelayDeps;
   readonly #requests: Requests;
@@ -63,6 +63,7 @@ export class Relay implements SocketEvents, InterleavedHandler {
   constructor(url: CameraUrl, deps: RelayDeps) {
     this.#url = url;
     this.#deps = deps;
+    this.watch = new LossWatch(deps.hub.clock);
     this.#requests = new Requests(deps.hub.clock, deps.auth, (text) => this.#camera?.write(text));
   }
 

@@ -59,16 +59,7 @@ function ffmpegArguments(url: string, sdp: string, wantAudio: boolean): string[]
   const probe = ['-analyzeduration', '3000000', '-probesize', '4000000', '-fpsprobesize', '0'];
   const map = ['-map', '0:v:0', ...(audio ? ['-map', '0:a:0'] : [])];
   const codecs = ['-c:v', 'copy', ...(audio ? ['-c:a', copyAudio ? 'copy' : 'aac'] : [])];
-  const muxer = [
-    '-f',
-    'mp4',
-    '-movflags',
-    '+empty_moov+default_base_moof+frag_every_frame',
-    '-use_editlist',
-    '0',
-    '-write_prft',
-    'wallclock',
-  ];
+  const muxer = ['-f', 'mp4', '-movflags', '+empty_moov+default_base_moof+frag_every_frame', '-use_editlist', '0'];
   const common = ['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'error', '-threads', '1'];
   return [
     ...common,

@@ -1,5 +1,5 @@
 /** From ffmpeg's fragmented MP4 to access units: the same classification, times and promises as our own client. */
-import type { Clock } from '@longroof/base/clock';
+import type { Clock, MonoMs } from '@longroof/base/clock';
 import { readAudioConfig } from '../codec/aac.js';
 import { h264 } from '../codec/h264.js';
 import { h265 } from '../codec/h265.js';
@@ -24,6 +24,9 @@ export interface FfmpegSamplesDeps {
   copiesAudio: boolean;
 }
 
+/** 200 frames a second; ffmpeg sets the first two frames of a session a tick apart. */
+const FRAME_TICKS_MIN = 450;
+
 interface Video {
   track: Mp4Track;
   codec: 'h264' | 'h265';
@@ -38,6 +41,9 @@ export class FfmpegSamples {
   readonly #reader: Mp4Reader;
   /** One clock for both tracks: ffmpeg has put them on one time line. */
   readonly #times = new TrackClock(90_000);
+  #reports = 0;
+  #lastTicks = Number.POSITIVE_INFINITY;
+  #frameTicks = Number.POSITIVE_INFINITY;
   #output: SessionOutput | undefined;
   #video: Video | undefined;
 
@@ -46,7 +52,6 @@ export class FfmpegSamples {
     this.#reader = new Mp4Reader({
       tracks: (tracks) => this.#tracks(tracks),
       sample: (sample) => this.#sample(sample),
-      reference: (utcMs, time) => this.#reference(utcMs, time),
     });
   }
 
@@ -82,8 +87,8 @@ export class FfmpegSamples {
     if (!video || !output) return;
     const ticks = Math.round((sample.pts * 90_000) / track.timescale);
     const arrivalMonoMs = this.#deps.clock.mono();
-    this.#times.observe(ticks, arrivalMonoMs);
     if (track === video.track) {
+      this.#observe(ticks, arrivalMonoMs);
       this.videoSamples += 1;
       this.#videoSample(video, output, ticks, sample);
       return;
@@ -91,6 +96,20 @@ export class FfmpegSamples {
     const arena = this.#deps.sink.arena('audio');
     arena.appendRange(bytes, start, end);
     output.audio({ ticks, arrivalMonoMs, lostPackets: 0, damaged: false, bytes: end - start, arena }, this.#times);
+  }
+
+  /** A sample comes out when the next one has come in, so what arrived just now is a frame younger. */
+  #observe(ticks: number, arrivalMonoMs: MonoMs): void {
+    const distance = ticks - this.#lastTicks;
+    if (distance > FRAME_TICKS_MIN && distance < this.#frameTicks) this.#frameTicks = distance;
+    this.#lastTicks = ticks;
+    if (this.#frameTicks < Number.POSITIVE_INFINITY) this.#times.observe(ticks + this.#frameTicks, arrivalMonoMs);
+    else this.#times.observe(ticks, arrivalMonoMs);
+    // ffmpeg's time line is its own: the camera's clock is put beside it by when its reports arrived.
+    const { reports, utcLessMonoMs } = this.#deps.watch;
+    if (reports === this.#reports) return;
+    this.#reports = reports;
+    this.#times.takeReference(ticks, this.#times.monoAt(ticks) + utcLessMonoMs);
   }
 
   #videoSample(video: Video, output: SessionOutput, ticks: number, sample: Mp4Sample): void {
@@ -110,13 +129,6 @@ export class FfmpegSamples {
     // Which unit a loss hit is known only about: the one that comes out next.
     if (lostPackets > 0 || !unit.pictureBegins) unit.damaged = true;
     output.video({ ticks, arrivalMonoMs: this.#deps.clock.mono(), lostPackets, unit }, video);
-  }
-
-  /** ffmpeg falls back on our own clock where the camera tells no time: then this is no claim of the camera's. */
-  #reference(utcMs: number, time: number): void {
-    if (!this.#deps.watch.tellsTime || !this.#video) return;
-    const ticks = Math.round((time * 90_000) / this.#video.track.timescale);
-    this.#times.takeReference(ticks, utcMs);
   }
 }
 
