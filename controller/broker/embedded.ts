@@ -65,6 +65,8 @@ class EmbeddedBroker implements Broker {
   readonly #sessions = new Map<string, EmbeddedSession>();
   readonly #ending = new Set<Promise<void>>();
   readonly #connects = new WeakMap<Client, Connect>();
+  /** Admitted and not yet ready, by unit: what it replaces ends silently. */
+  readonly #arriving = new Map<string, Client>();
   readonly #streams = new Set<GuardedStream>();
   #aedes: Aedes | undefined;
   #server: Server | undefined;
@@ -102,7 +104,7 @@ class EmbeddedBroker implements Broker {
     this.#server = server;
     server.maxConnections = this.#limits.connectionsMax;
     server.on('secureConnection', (socket) => this.#connection(socket));
-    server.on('tlsClientError', (error) => this.#refuse('', tlsFault(error)));
+    server.on('tlsClientError', (error, socket) => this.#refuse('', tlsFault(error, socket)));
     server.on('drop', () => this.#refuse('', new Fault('full', 'LR_CONNECTIONS', 'more connections than this broker takes')));
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(toFault(error, `listen on ${this.#options.host}:${this.#options.port}`)));
@@ -145,7 +147,10 @@ class EmbeddedBroker implements Broker {
         const { peer } = client.conn as GuardedStream;
         const fault = admit(peer, this.#connects.get(client));
         this.#connects.delete(client);
-        if (!fault) return done(null, true);
+        if (!fault) {
+          this.#arriving.set(peer.unit, client);
+          return done(null, true);
+        }
         this.#refuse(peer.unit, fault);
         // MQTT 3.1.1, 3.2.2.3: 2 identifier rejected, 5 not authorized.
         done(Object.assign(new Error(fault.message), { returnCode: fault.code === 'LR_CLIENT_ID' ? 2 : 5 }), false);
@@ -189,6 +194,7 @@ class EmbeddedBroker implements Broker {
       ended: (self) => this.#handlers?.disconnected(self) ?? Promise.resolve(),
     });
     stream.session = session;
+    if (this.#arriving.get(peer.unit) === client) this.#arriving.delete(peer.unit);
     this.#sessions.set(peer.unit, session);
     this.counters.connections += 1;
     this.counters.connected = this.#sessions.size;
@@ -209,6 +215,11 @@ class EmbeddedBroker implements Broker {
     // A will of a client that never was ready: nobody's to hear.
     if (!client || !session) {
       done(new Error('no session'));
+      return;
+    }
+    // The will of a connection that another one replaces: nothing has ended.
+    if (client.closed && this.#arriving.get(session.unit)?.closed === false) {
+      done();
       return;
     }
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;

@@ -27,9 +27,9 @@ const FOREIGN = new Set([
   'CERT_SIGNATURE_FAILURE',
 ]);
 
-/** A failed handshake, by its OpenSSL name. */
-export function tlsFault(error: unknown): Fault {
-  const reason = errorCode(error) ?? '';
+/** A failed handshake, by its OpenSSL name: that of the certificate's check where it failed, which Node leaves on the socket. */
+export function tlsFault(error: unknown, socket: TLSSocket): Fault {
+  const reason = String(socket.authorizationError ?? errorCode(error) ?? '');
   const make = (code: string, message: string): Fault => new Fault('denied', code, message, { cause: error, detail: { reason } });
   if (FOREIGN.has(reason)) return make('LR_TLS_FOREIGN', 'a certificate that is not of this fleet');
   if (reason === 'CERT_HAS_EXPIRED' || reason === 'CERT_NOT_YET_VALID')

@@ -101,13 +101,18 @@ class FolderWriter implements BlobWriter {
   async commit(): Promise<void> {
     assert(!this.#ended, 'commit of a blob that has ended');
     const { disk, syncs, file, temporary, target, root } = this.#parts;
-    await this.#flush();
-    await file.datasync();
+    const directory = path.dirname(target);
+    try {
+      await this.#flush();
+      await file.datasync();
+      await disk.makeDirectory(directory);
+      await disk.rename(temporary, target);
+    } catch (error) {
+      await this.abort();
+      throw error;
+    }
     this.#ended = true;
     await file.close();
-    const directory = path.dirname(target);
-    await disk.makeDirectory(directory);
-    await disk.rename(temporary, target);
     // Another writer may have made a folder that it has not synced yet, so all that lead to the blob are synced once by us too.
     await syncs.known(directory, root);
     await syncs.sync(directory);

@@ -201,13 +201,20 @@ async function createPeople(db: Kysely<unknown>): Promise<void> {
 }
 
 const FIRST: Migration = {
-  async up(db) {
-    await createUnits(db);
-    await createJournal(db);
-    await createFootage(db);
-    await createPulls(db);
-    await createPeople(db);
-  },
+  up: (db) =>
+    atOnce(db, async (trx) => {
+      await createUnits(trx);
+      await createJournal(trx);
+      await createFootage(trx);
+      await createPulls(trx);
+      await createPeople(trx);
+    }),
 };
+
+/** All of a step or nothing. The migrator opens a transaction itself where it believes that the database can undo such changes. */
+async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promise<void>): Promise<void> {
+  if (db.isTransaction) await run(db);
+  else await db.transaction().execute(run);
+}
 
 export const migrations: MigrationProvider = { getMigrations: async () => ({ '0001-first': FIRST }) };
