@@ -2,6 +2,7 @@
  * Access units become fragments: one ends in front of each key frame, or after 1 s, whichever comes first. The payload stays where
  * capture put it: a fragment takes the arenas' memory over, so that nothing is copied here.
  */
+import type { MonoMs } from '@longroof/base/clock';
 import { assert } from '@longroof/base/errors';
 import type { StreamName } from '@longroof/protocol/fragment';
 import { ByteArena } from '../capture/arena.js';
@@ -40,6 +41,8 @@ export class FragmentBuilder implements Pick<CaptureSink, 'arena' | 'tracks' | '
   #tracks: OpenTrack[] = [];
   #init: InitSegment | undefined;
   #first: AccessUnit | undefined;
+  /** When the first unit was, by the unit that arrived with the least delay: a session's first frames often wait for its start. */
+  #startMonoMs: MonoMs = 0;
   #facts = { frames: 0, keyFrames: 0, lostPackets: 0, damaged: false };
   #sequence = 0;
 
@@ -67,7 +70,12 @@ export class FragmentBuilder implements Pick<CaptureSink, 'arena' | 'tracks' | '
     const end = track.arena.length;
     assert(end - unit.length === track.bytes, 'an access unit stands right behind the one before');
     // Sound may come first behind a cut, but a fragment begins with its picture.
-    if (!this.#first || (this.#first.track.kind === 'audio' && unit.track.kind === 'video')) this.#first = unit;
+    if (!this.#first || (this.#first.track.kind === 'audio' && unit.track.kind === 'video')) {
+      this.#first = unit;
+      this.#startMonoMs = unit.monoMs;
+    }
+    if (unit.track.kind === this.#first.track.kind)
+      this.#startMonoMs = Math.min(this.#startMonoMs, unit.monoMs - (unit.pts90k - this.#first.pts90k) / 90);
     const last = track.samples.at(-1);
     if (last) track.lastDuration90k = unit.dts90k - last.dts90k;
     track.samples.push({ dts90k: unit.dts90k, pts90k: unit.pts90k, bytes: unit.length, key: unit.key });
@@ -113,7 +121,7 @@ export class FragmentBuilder implements Pick<CaptureSink, 'arena' | 'tracks' | '
     const meta: OpenFragmentMeta = {
       v: 1,
       ...this.#options.stream,
-      startMonoMs: first.monoMs,
+      startMonoMs: this.#startMonoMs,
       arrivalMonoMs: first.arrivalMonoMs,
       start90k,
       duration90k,

@@ -171,7 +171,8 @@ function wrong(plan: Plan, built: readonly BuiltFragment[]): string | undefined 
     if (frames.slice(1).some(({ key }) => key)) return 'a key frame within';
     if (meta.independent !== (frames[0]?.key ?? false)) return 'independent';
     if (frames.length > 0 && meta.start90k !== frames[0]?.dts90k) return 'start90k';
-    if (frames.length > 0 && meta.startMonoMs !== 1000 + meta.start90k / 90) return 'startMonoMs is not that of the first frame';
+    const firstMonoMs = 1000 + (meta.start90k + (frames[0]?.composition90k ?? 0)) / 90;
+    if (frames.length > 0 && Math.abs(meta.startMonoMs - firstMonoMs) > 0.001) return 'startMonoMs is not that of the first frame';
     if ((frames.at(-1)?.dts90k ?? 0) - meta.start90k >= 90_000 && frames.length > 0) return 'longer than a second';
     for (const [track, samples] of tracks) {
       const start = samples[0]?.dts90k ?? -1;

@@ -131,7 +131,7 @@ export function feed(builder: FragmentBuilder, track: TrackInfo, unit: TestUnit,
   arena.append(unit.bytes);
   const { pts90k, dts90k, key } = unit;
   const offset = arena.length - unit.bytes.length;
-  const monoMs = 1000 + dts90k / 90;
+  const monoMs = 1000 + pts90k / 90;
   const told = { monoMs, arrivalMonoMs: monoMs + 30, cameraUtcMs: null, key, damaged: false, lostPackets: 0 };
   builder.accessUnit({ track, offset, length: unit.bytes.length, pts90k, dts90k, ...told, ...more });
 }
