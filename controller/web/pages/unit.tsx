@@ -9,6 +9,7 @@ import { CameraChip, UnitStateBadge } from '../parts/badges.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { Position } from '../parts/position.js';
+import { useMayView } from '../parts/session.js';
 import { Empty, Loaded } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
@@ -82,6 +83,7 @@ function Footage({ unit }: { unit: UnitShape }) {
   const [selection, setSelection] = useState<Range>();
   const [asking, setAsking] = useState<Range>();
   const coverage = useCoverage(unit.id, span);
+  const mayView = useMayView();
   const ask = (): void => {
     const shown = rangeOf(span);
     setAsking(selection ?? { fromMs: Math.max(shown.fromMs, shown.toMs - 10 * 60_000), toMs: shown.toMs });
@@ -93,9 +95,11 @@ function Footage({ unit }: { unit: UnitShape }) {
         <Title order={2} size="h4">
           {t('unit.timeline')}
         </Title>
-        <Button onClick={ask} leftSection={<Icon name="running" />}>
-          {selection ? t('unit.requestSelection') : t('unit.request')}
-        </Button>
+        {mayView ? (
+          <Button onClick={ask} leftSection={<Icon name="running" />}>
+            {selection ? t('unit.requestSelection') : t('unit.request')}
+          </Button>
+        ) : null}
       </div>
       <SpanTools span={span} onSpan={setSpan} />
       <Loaded query={coverage}>{(data) => <Shown data={data} selection={selection} onSelect={setSelection} onSpan={setSpan} />}</Loaded>

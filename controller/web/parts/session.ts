@@ -7,3 +7,8 @@ export const SessionContext = createContext<SessionShape | undefined>(undefined)
 export function usePerson(): string {
   return useContext(SessionContext)?.user ?? '';
 }
+
+/** A fleet manager keeps wagons recording; what they recorded is not theirs to ask for or to look at. The centre enforces it. */
+export function useMayView(): boolean {
+  return useContext(SessionContext)?.role !== 'manager';
+}

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import type { ViewGrant } from '../api/queries.js';
 import { Icon } from '../parts/icons.js';
-import { usePerson } from '../parts/session.js';
+import { useMayView, usePerson } from '../parts/session.js';
 import { useFormat } from '../parts/use-format.js';
 import { useWords } from '../parts/words.js';
 import { Player } from './player.js';
@@ -43,10 +43,12 @@ export function Footage({ pull }: { pull: PullShape }) {
   const [asking, setAsking] = useState<() => void>();
   const [watching, setWatching] = useState(false);
   const mine = usePerson() === pull.person;
+  const mayView = useMayView();
   const withPermission = (act: () => void): void => {
     if (mine || grant) act();
     else setAsking(() => act);
   };
+  if (!mayView) return <Text c="dimmed">{t('pull.notForRole')}</Text>;
   if (!shown) return pull.state === 'done' ? <Text c="dimmed">{t('pull.noParts')}</Text> : null;
   return (
     <Paper withBorder radius="md" p="md" component="section" aria-label={t('pull.parts')}>
