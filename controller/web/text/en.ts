@@ -1,6 +1,7 @@
 /** Everything the page says, in English. The other languages have exactly these keys: the compiler sees to it. */
 import type { CameraState, PullShape, UnitShape, Where } from '../../api/shapes.js';
 import type { KnownCause } from './cause.js';
+import { problem } from './en-problem.js';
 
 const unitState: Record<UnitShape['state'], string> = {
   recording: 'Recording',
@@ -266,45 +267,7 @@ export const en = {
     submit: 'Look at the footage',
     expired: 'Your permission to look has run out. Give your reason again to go on.',
   },
-  problem: {
-    heading: 'That did not work',
-    code: 'Code',
-    LR_CENTRE_UNREACHABLE: 'The centre does not answer.',
-    hint_LR_CENTRE_UNREACHABLE: 'Check your network connection; the page tries again by itself.',
-    LR_LOGIN: 'User name or password is wrong.',
-    LR_LOGIN_RATE: 'Too many attempts.',
-    hint_LR_LOGIN_RATE: 'Wait a few minutes, then try again.',
-    LR_LOGIN_BUSY: 'The centre is busy with other sign-ins.',
-    hint_LR_LOGIN_BUSY: 'Try again in a moment.',
-    LR_VIEW_TOKEN: 'You have no permission to look at this footage.',
-    LR_SESSION: 'You are not signed in.',
-    hint_LR_SESSION: 'Sign in again.',
-    LR_UNIT_UNKNOWN: 'There is no wagon of that name.',
-    LR_PULL_UNKNOWN: 'There is no such footage request.',
-    LR_PULL_SPAN: 'The time span of the request is not allowed.',
-    hint_LR_PULL_SPAN: 'Choose a shorter span; the end must be after the beginning.',
-    LR_PULL_FUTURE: 'The request reaches into the future.',
-    LR_PULL_REASON: 'A reason is needed.',
-    LR_PULL_TIME: 'The time of the request is not valid.',
-    LR_PULL_COUNT: 'The wagon has too many unfinished requests.',
-    hint_LR_PULL_COUNT: 'Wait until some are done, then request again.',
-    LR_PULL_PARTS: 'This time is recorded in too many pieces for one request.',
-    hint_LR_PULL_PARTS: 'Choose a shorter span.',
-    LR_PULL_CAMERA: 'The wagon does not accept the cameras of this request.',
-    LR_PULL_REFUSED: 'The wagon refused this request.',
-    LR_FOOTAGE_NONE: 'There is no footage of this time.',
-    LR_FOOTAGE_NOT_YET: 'The first footage has not arrived yet.',
-    hint_LR_FOOTAGE_NOT_YET: 'Try again in a moment.',
-    LR_MP4_SIZE: 'This footage is too long for one MP4 file.',
-    hint_LR_MP4_SIZE: 'Request a shorter time.',
-    LR_PLAYBACK: 'The footage could not be played.',
-    hint_LR_PLAYBACK: 'Try again, or download the MP4.',
-    LR_CAMERA_UNKNOWN: 'The wagon has no such camera.',
-    LR_COVERAGE_SPAN: 'The time span is too long.',
-    hint_LR_COVERAGE_SPAN: 'Choose at most 7 days.',
-    LR_INTERNAL: 'Something went wrong at the centre.',
-    hint_LR_INTERNAL: 'Try again; if it stays, tell the administrator the code.',
-  },
+  problem,
 };
 
 export type Text = typeof en;

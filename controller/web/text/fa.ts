@@ -1,5 +1,6 @@
 /** Everything the page says, in Persian. */
 import type { Text } from './en.js';
+import { problem } from './fa-problem.js';
 
 export const fa: Text = {
   unitState: {
@@ -251,43 +252,5 @@ export const fa: Text = {
     submit: 'دیدن فیلم',
     expired: 'اجازهٔ دیدن شما به پایان رسید. برای ادامه دلیل را دوباره بنویسید.',
   },
-  problem: {
-    heading: 'انجام نشد',
-    code: 'کد',
-    LR_CENTRE_UNREACHABLE: 'مرکز پاسخ نمی‌دهد.',
-    hint_LR_CENTRE_UNREACHABLE: 'اتصال شبکهٔ خود را بررسی کنید؛ صفحه خود دوباره تلاش می‌کند.',
-    LR_LOGIN: 'نام کاربری یا گذرواژه نادرست است.',
-    LR_LOGIN_RATE: 'شمار تلاش‌ها زیاد است.',
-    hint_LR_LOGIN_RATE: 'چند دقیقه صبر کنید و دوباره بکوشید.',
-    LR_LOGIN_BUSY: 'مرکز سرگرم ورود دیگران است.',
-    hint_LR_LOGIN_BUSY: 'اندکی بعد دوباره بکوشید.',
-    LR_VIEW_TOKEN: 'اجازهٔ دیدن این فیلم را ندارید.',
-    LR_SESSION: 'وارد نشده‌اید.',
-    hint_LR_SESSION: 'دوباره وارد شوید.',
-    LR_UNIT_UNKNOWN: 'خودرویی به این نام نیست.',
-    LR_PULL_UNKNOWN: 'چنین درخواستی نیست.',
-    LR_PULL_SPAN: 'بازهٔ زمانی درخواست پذیرفتنی نیست.',
-    hint_LR_PULL_SPAN: 'بازهٔ کوتاه‌تری برگزینید؛ پایان باید پس از آغاز باشد.',
-    LR_PULL_FUTURE: 'درخواست به آینده می‌رسد.',
-    LR_PULL_REASON: 'دلیل لازم است.',
-    LR_PULL_TIME: 'زمان درخواست درست نیست.',
-    LR_PULL_COUNT: 'خودرو درخواست‌های ناتمام بسیاری دارد.',
-    hint_LR_PULL_COUNT: 'صبر کنید تا چندتایی انجام شود، سپس دوباره درخواست کنید.',
-    LR_PULL_PARTS: 'این زمان در پاره‌های بسیار ضبط شده و در یک درخواست نمی‌گنجد.',
-    hint_LR_PULL_PARTS: 'بازهٔ کوتاه‌تری برگزینید.',
-    LR_PULL_CAMERA: 'خودرو دوربین‌های این درخواست را نمی‌پذیرد.',
-    LR_PULL_REFUSED: 'خودرو این درخواست را نپذیرفت.',
-    LR_FOOTAGE_NONE: 'از این زمان فیلمی نیست.',
-    LR_FOOTAGE_NOT_YET: 'هنوز نخستین فیلم نرسیده است.',
-    hint_LR_FOOTAGE_NOT_YET: 'اندکی بعد دوباره بکوشید.',
-    LR_MP4_SIZE: 'این فیلم برای یک فایل MP4 بیش از اندازه بلند است.',
-    hint_LR_MP4_SIZE: 'زمان کوتاه‌تری درخواست کنید.',
-    LR_PLAYBACK: 'فیلم پخش نشد.',
-    hint_LR_PLAYBACK: 'دوباره بکوشید یا فایل MP4 را بارگیری کنید.',
-    LR_CAMERA_UNKNOWN: 'خودرو چنین دوربینی ندارد.',
-    LR_COVERAGE_SPAN: 'بازهٔ زمانی بیش از اندازه بلند است.',
-    hint_LR_COVERAGE_SPAN: 'حداکثر ۷ روز برگزینید.',
-    LR_INTERNAL: 'در مرکز خطایی رخ داد.',
-    hint_LR_INTERNAL: 'دوباره بکوشید؛ اگر ماند، کد را به مدیر سامانه بگویید.',
-  },
+  problem,
 };
