@@ -7,9 +7,11 @@ import type { MonoMs } from '@longroof/base/clock';
 import type { CatalogBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
 import { applyRecord, CLOSED_EVENT } from './apply.js';
+import { dropBallast, upkeep } from './ballast.js';
 import { toDiskFault } from './disk-state.js';
 import { holdFinished } from './holds.js';
 import { streamOf } from './recover-coverage.js';
+import { removeIndex } from './recover-journal.js';
 import { REEL_GRACE_MS, REEL_MS, type Reel } from './reels.js';
 import { planReclaim, sweepGone } from './retention.js';
 import { durationMs, fragmentRow, type ReelRow, rungOf } from './rows.js';
@@ -47,9 +49,9 @@ export function isCommitDue(state: CoreState, nowMonoMs: MonoMs): boolean {
 
 /** Never throws for the disk: a failure becomes the disk's state. */
 export function commit(state: CoreState, options: CommitOptions): CommitResult {
-  const { clock, disk } = state.options;
+  const { clock } = state.options;
   const startMonoMs = clock.mono();
-  const nothing: CommitResult = { durable: [], journal: undefined };
+  let result: CommitResult = { durable: [], journal: undefined };
   state.lastCommitMonoMs = startMonoMs;
   try {
     if (options.closing) state.reels.endAll();
@@ -74,19 +76,29 @@ export function commit(state: CoreState, options: CommitOptions): CommitResult {
     else planReclaim(state);
     state.ledger.flush({ closing: isLast });
     writeIndex(state);
+    result = settle(state);
     sweepGone(state);
-    const result = settle(state);
+    if (!options.closing) upkeep(state, startMonoMs);
     if (synced.fault) state.diskState.fail(toDiskFault(synced.fault, 'spool'), clock.mono());
     else state.diskState.flushed(clock.mono() - startMonoMs);
-    return result;
   } catch (error) {
-    state.diskState.fail(toDiskFault(error, 'spool'), clock.mono());
-    freeBallast(state, disk);
-    return nothing;
+    failed(state, error);
   }
+  return result;
 }
 
-function freeBallast(_state: CoreState, _disk: CoreState['options']['disk']): void {}
+/** What a failed commit leaves behind: a state, a little room where there was none, an index that will be made anew if it is broken. */
+function failed(state: CoreState, error: unknown): void {
+  const fault = toDiskFault(error, 'spool');
+  state.diskState.fail(fault, state.options.clock.mono());
+  try {
+    if (fault.kind === 'full') dropBallast(state);
+    if (fault.kind === 'corrupt' && fault.code === 'LR_SPOOL_INDEX') removeIndex(state.options.disk, state.options.path);
+  } catch (second) {
+    // Both are tried again with the next commit; the state tells of the worse of the two.
+    state.diskState.fail(toDiskFault(second, 'spool'), state.options.clock.mono());
+  }
+}
 
 function account(state: CoreState, text: string, fromMonoMs: MonoMs, lengthMs: number): void {
   const stream = state.streams.get(text);
@@ -154,6 +166,7 @@ function writeIndex(state: CoreState): void {
     const monoMs = clock.mono();
     index.set('beat', JSON.stringify({ boot, monoMs, wall: state.recovered.wall.now(), spoolMs: state.recovered.time.at(monoMs) }));
     index.set('run', run);
+    index.set('acknowledged', state.acknowledged);
     index.set('applied', ledger.next);
     index.set('head', ledger.head);
   });
@@ -201,10 +214,8 @@ function settle(state: CoreState): CommitResult {
   }
   state.catalogued = [];
   state.pendingWrites = [];
-  for (const release of state.releases.splice(0)) {
-    state.released += 1;
-    release.settled(true);
-  }
+  state.released += new Set(state.releases.map((release) => release.fragment)).size;
+  for (const release of state.releases.splice(0)) release.settled(true);
   for (const stream of state.streams.values()) stream.dirty = false;
   return { durable: [...durable.values()], journal: state.ledger.applied() };
 }

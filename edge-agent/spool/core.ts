@@ -13,7 +13,7 @@ import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { BuiltFragment } from '../fragment/fragment.js';
 import { type CommitResult, commit, isCommitDue } from './commit.js';
 import { Coverage } from './coverage.js';
-import { DiskState } from './disk-state.js';
+import { DiskState, toDiskFault } from './disk-state.js';
 import { type HoldOutcome, liftHold, placeHold, restoreHolds } from './holds.js';
 import { REELS_FOLDER } from './layout.js';
 import { Ledger, type Settled } from './ledger.js';
@@ -21,6 +21,7 @@ import { Meter, meteredDisk } from './metered-disk.js';
 import { readFragment, readInit, release } from './reader.js';
 import { type CoreOptions, type Recovered, recover } from './recover.js';
 import { streamOf } from './recover-coverage.js';
+import { removeIndex } from './recover-journal.js';
 import { hashParts, ReelSet } from './reels.js';
 import { select } from './select.js';
 import type { HoldRequest, Selection, SpoolIdentity, StoredFragment } from './spool.js';
@@ -28,6 +29,18 @@ import { type CoreState, draftGaps, type LiveStream } from './state.js';
 
 /** A gap is reported up to so long ago: what began before it is durable or lost by now. */
 export const SETTLE_MS = 5000;
+
+/** Opens the spool; an index that turns out to be broken on the way is made anew, once. */
+export function openCore(options: CoreOptions): SpoolCore {
+  try {
+    return new SpoolCore(options);
+  } catch (error) {
+    const fault = toDiskFault(error, 'spool');
+    if (fault.kind !== 'corrupt' || fault.code !== 'LR_SPOOL_INDEX') throw fault;
+    removeIndex(options.disk, options.path);
+    return new SpoolCore(options);
+  }
+}
 
 export class SpoolCore {
   readonly state: CoreState;
@@ -51,6 +64,7 @@ export class SpoolCore {
       ...{ pendingCloses: [], pendingWrites: [], nextRowId: ids.fragment + 1, rowFirst: new Map(), reelBytes: totals.fileBytes },
       ...{ fragments: totals.fragments, released: totals.released, lastCommitMonoMs: options.clock.mono() },
       acknowledged: Number(index.get('acknowledged') ?? 0),
+      upkeepAtMonoMs: Number.NEGATIVE_INFINITY,
     };
     this.#begin(recovered);
   }

@@ -12,6 +12,8 @@ interface Span {
 }
 
 /** Rounding of recorded times, twice, beside the shortest gap. */
+/** One gap reaches back over no more boots than this. */
+const BOOTS_MAX = 1000;
 const HOLE_MS = GAP_MIN_MS + 1;
 
 export function checkCoverage(index: IndexDb, findings: Findings, counts: FsckReport['counts']): void {
@@ -24,9 +26,9 @@ export function checkCoverage(index: IndexDb, findings: Findings, counts: FsckRe
       if (last && from <= last.to + HOLE_MS && from >= last.from) last.to = Math.max(last.to, to);
       else spans.push({ from, to });
     };
-    for (const gap of index.gaps(stream.id)) {
+    for (const gap of [...index.gaps(stream.id)]) {
       counts.gaps += 1;
-      add(gap.boot, gap.fromMono, gap.fromMono + gap.duration);
+      addGap(index, add, gap.boot, gap.fromMono, gap.fromMono + gap.duration);
     }
     for (const reel of [...index.reelsOfStream(stream.id)]) {
       if (reel.state === REEL_GONE) continue;
@@ -41,5 +43,20 @@ export function checkCoverage(index: IndexDb, findings: Findings, counts: FsckRe
         to = to === Number.POSITIVE_INFINITY ? span.to : Math.max(to, span.to);
       }
     }
+  }
+}
+
+/** The part of a gap from before its boot belongs to the time of the boot before, where the way back is known. */
+function addGap(index: IndexDb, add: (boot: number, from: number, to: number) => void, boot: number, from: number, to: number): void {
+  let own = boot;
+  let start = from;
+  let end = to;
+  for (let boots = 0; boots < BOOTS_MAX; boots++) {
+    if (end > 0) add(own, Math.max(start, 0), end);
+    const back = start < 0 ? index.shift(own) : undefined;
+    if (!back) return;
+    start -= back.shiftMs;
+    end = Math.min(end, 0) - back.shiftMs;
+    own = back.before;
   }
 }

@@ -105,6 +105,15 @@ export class IndexDb {
     return this.#all('SELECT id, boot FROM boots ORDER BY id');
   }
 
+  /** Monotonic time of boot `id` is that of the boot `before` it plus `shiftMs`, as far as the wall clock could tell. */
+  setShift(id: number, before: number, shiftMs: number): void {
+    this.#sql('UPDATE boots SET before = ?, shift = ? WHERE id = ? AND shift IS NULL').run(before, shiftMs, id);
+  }
+
+  shift(id: number): { before: number; shiftMs: number } | undefined {
+    return this.#get('SELECT before, shift AS shiftMs FROM boots WHERE id = ? AND shift IS NOT NULL', id);
+  }
+
   streamId(name: string): number {
     return this.#idOf(this.#streams, 'streams', 'name', name, () =>
       Number(this.#sql("INSERT INTO streams (name, open, cause, causeAt) VALUES (?, 0, 'configuration', 0)").run(name).lastInsertRowid),

@@ -74,6 +74,7 @@ export function recover(options: CoreOptions): Recovered {
   const identity: SpoolIdentity = { unit: options.unit, epoch: journal.epoch, run: lastRun + 1, boot: options.boot };
 
   const before = beforeBoot(beat, options.boot, beatBoot === undefined ? [] : index.anchors(beatBoot), clock.mono(), wall.now());
+  if (before && beatBoot !== undefined) index.transaction(() => index.setShift(boot, beatBoot, before.shiftMs));
   const drafts: Draft[] = opening(options, journal, identity, ended, journalKey);
   const coverage = new Map<string, Coverage>();
   const configured = configuredStreams(options.cameras);

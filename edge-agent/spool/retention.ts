@@ -69,7 +69,8 @@ export function planReclaim(state: CoreState): void {
   const marginBytes = Math.min(Math.max(quotaBytes / 100, MIB), quotaBytes / 8);
   const used = usedBytes(state);
   const isFull = state.diskState.state === 'full';
-  const overBytes = Math.max(used - (quotaBytes - marginBytes), isFull ? marginBytes : 0);
+  const shortBytes = isFull ? marginBytes - state.options.disk.space(state.options.path).freeBytes : 0;
+  const overBytes = Math.max(used - (quotaBytes - marginBytes), shortBytes);
   if (overBytes <= 0) return;
   const { index } = state;
   const now = { monoMs: state.options.clock.mono(), wall: state.recovered.wall.now() };

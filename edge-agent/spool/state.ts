@@ -59,6 +59,7 @@ export interface CoreState {
   lastCommitMonoMs: MonoMs;
   /** Records before this one are at the centre. */
   acknowledged: number;
+  upkeepAtMonoMs: MonoMs;
 }
 
 export function draftGaps(state: CoreState, stream: LiveStream, pieces: readonly GapPiece[]): void {

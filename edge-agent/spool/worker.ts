@@ -5,7 +5,7 @@ import { type Disk, systemDisk } from '@longroof/base/disk';
 import { assert, Fault, toFault } from '@longroof/base/errors';
 import { streamText } from '@longroof/protocol/fragment';
 import type { InitSegment } from '../fragment/fragment.js';
-import { SpoolCore } from './core.js';
+import { openCore } from './core.js';
 import { toDiskFault } from './disk-state.js';
 import { type Call, type FromWorker, plainFault, type ToWorker, type WorkerSettings } from './messages.js';
 import { positionOf, Statistics } from './statistics.js';
@@ -26,7 +26,7 @@ function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
 
 const disk = await chooseDisk();
 const boot = settings.boot ?? disk.readFile('/proc/sys/kernel/random/boot_id').toString('latin1').trim();
-const core = new SpoolCore({ ...settings, boot, disk, clock: systemClock });
+const core = openCore({ ...settings, boot, disk, clock: systemClock });
 const statistics = new Statistics(core.state);
 const queued = new Int32Array(settings.queued);
 const inits = new Map<string, InitSegment>();
