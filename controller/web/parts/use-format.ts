@@ -8,7 +8,7 @@ export interface Formats {
   dateTime(utcMs: number): string;
   time(utcMs: number): string;
   tick(utcMs: number, stepMs: number): string;
-  number(value: number): string;
+  number(value: number, digits?: number): string;
   percent(share: number): string;
   bytes(bytes: number): string;
   length(lengthMs: number): string;
@@ -23,7 +23,7 @@ export function useFormat(): Formats {
       dateTime: (utcMs) => format.localDateTime(utcMs, language),
       time: (utcMs) => format.localTime(utcMs, language),
       tick: (utcMs, stepMs) => format.tickText(utcMs, language, stepMs),
-      number: (value) => format.numberText(value, language),
+      number: (value, digits) => format.numberText(value, language, digits),
       percent: (share) => format.percentText(share, language),
       bytes: (bytes) => format.bytesText(bytes, language),
       length: (lengthMs) => format.lengthText(lengthMs, language),

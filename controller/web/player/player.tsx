@@ -108,7 +108,7 @@ function Controls({ playback, onToggle, onStep, onSpeed, onFullscreen }: Control
         aria-label={t('player.speed')}
         size="sm"
         value={speed}
-        data={SPEEDS.map((value) => ({ value: String(value), label: `${format.number(value)}×` }))}
+        data={SPEEDS.map((value) => ({ value: String(value), label: `${format.number(value, 2)}×` }))}
         onChange={(event) => {
           const next = Number(event.currentTarget.value);
           setSpeed(next);
