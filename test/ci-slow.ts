@@ -1,6 +1,6 @@
 /**
- * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, the fault
- * suite, a short long-run, a short bench, and the demo started and stopped whole. A program that cannot be run has failed; none is
+ * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, crashes of the
+ * spool, the fault suite, a short long-run, a short bench, and the demo started and stopped whole. A program that cannot be run has failed; none is
  * skipped. Ends with `N passed, N failed`, N counting what the programs count, within 70 minutes.
  */
 import { spawn } from 'node:child_process';
@@ -26,6 +26,10 @@ interface Result {
   why: string;
 }
 
+/** A case of these opens a disk, breaks it and checks all of it: thousands of times dearer than a case of a parser. */
+const DEAR = /\bcrash\.test\.js$/;
+const DEAR_CASES = '1000';
+
 /** Compiled tests whose number of cases follows LONGROOF_FUZZ_CASES. */
 function fuzzTests(): string[] {
   const { workspaces } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { workspaces: string[] };
@@ -39,12 +43,22 @@ function fuzzTests(): string[] {
   });
 }
 
+const tests = fuzzTests().sort();
+const cheap = tests.filter((file) => !DEAR.test(file));
+const dear = tests.filter((file) => DEAR.test(file));
+
 const PARTS: Part[] = [
   {
     name: `fuzz, ${FUZZ_CASES} cases each`,
-    args: ['test/run-tap.mjs', '--file-limit-s=1500', '--limit-min=40', ...fuzzTests().sort()],
+    args: ['test/run-tap.mjs', '--file-limit-s=1500', '--limit-min=30', ...cheap],
     env: { LONGROOF_FUZZ_CASES: FUZZ_CASES },
-    limitMin: 41,
+    limitMin: 31,
+  },
+  {
+    name: `crashes, ${DEAR_CASES} of each kind`,
+    args: ['test/run-tap.mjs', '--file-limit-s=840', '--limit-min=14', ...dear],
+    env: { LONGROOF_FUZZ_CASES: DEAR_CASES },
+    limitMin: 15,
   },
   { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20'], limitMin: 20 },
   {
