@@ -1,7 +1,7 @@
 /**
  * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, crashes of the
- * spool, the fault suite, a short long-run, a short bench, and the demo started and stopped whole. A program that cannot be run has failed; none is
- * skipped. Ends with `N passed, N failed`, N counting what the programs count, within 70 minutes.
+ * spool, the fault suite, a short long-run, a short bench, and the demo started and stopped whole. A program that cannot be run has
+ * failed; none is skipped. Ends with `N passed, N failed`, N counting what the programs count, within 70 minutes.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
