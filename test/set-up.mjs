@@ -24,8 +24,6 @@ const SCENES = [
   'gstreamer1.0-plugins-good',
   'gstreamer1.0-plugins-bad',
   'gstreamer1.0-plugins-ugly',
-  'gstreamer1.0-x',
-  'fonts-dejavu-core',
 ];
 const PACKAGES = {
   demo: ['ffmpeg', 'gpsd', ...SCENES],
@@ -39,6 +37,7 @@ const PACKAGES = {
     'chromium',
     'vlc-bin',
     'vlc-plugin-base',
+    'fonts-dejavu-core',
     'faketime',
     'gcc',
     'libc6-dev',
