@@ -27,8 +27,10 @@ export type Step =
  */
 export function readDesiredState(statement: Record<string, unknown>): DesiredState {
   const pulls = statement['pulls'];
-  const named = (pull: unknown): boolean =>
-    typeof pull === 'object' && pull !== null && PULL_ID.test(String((pull as { pullId?: unknown }).pullId));
+  const named = (pull: unknown): boolean => {
+    const id = (pull as { pullId?: unknown } | null)?.pullId;
+    return typeof id === 'string' && PULL_ID.test(id);
+  };
   if (!Array.isArray(pulls) || pulls.length > PULLS_READ_MAX || !pulls.every(named))
     throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: pulls is wrong');
   if (new Set(pulls.map((pull: DesiredPull) => pull.pullId)).size !== pulls.length)
