@@ -8,6 +8,7 @@ import type { GapCause } from '@longroof/protocol/gap';
 import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protocol/journal';
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { BuiltFragment } from '../fragment/fragment.js';
+import { MemoryPool } from './memory-pool.js';
 import { type Call, type FromWorker, type JournalPosition, revive, type ToWorker, type WorkerStats } from './messages.js';
 import type { DurableStream, HoldRequest, Selection, Spool, SpoolIdentity, SpoolStats, StoredFragment } from './spool.js';
 
@@ -34,6 +35,7 @@ export class SpoolClient implements Spool {
   readonly #journal: ((next: number, urgent: boolean) => void)[] = [];
   /** The init segment that the worker has, per stream. */
   readonly #inits = new Map<string, string>();
+  readonly #memory = new MemoryPool();
   readonly #ticks: Timer;
   #nextCall = 1;
   #isTicking = false;
@@ -75,6 +77,7 @@ export class SpoolClient implements Spool {
       case 'ticked': {
         this.#isTicking = false;
         this.#position = message.position;
+        for (const memory of message.returned) this.#memory.give(memory);
         if (message.stats.state !== this.#stats.state)
           this.#log.warn({ state: message.stats.state, before: this.#stats.state }, 'the state of the spool changed');
         this.#stats = message.stats;
@@ -118,6 +121,10 @@ export class SpoolClient implements Spool {
       this.#calls.set(id, { resolve: resolve as (value: never) => void, reject });
       this.#post({ kind: 'call', id, call });
     });
+  }
+
+  allocate(bytes: number): Buffer {
+    return this.#memory.allocate(bytes);
   }
 
   write(fragment: BuiltFragment, wall: WallClaim): boolean {

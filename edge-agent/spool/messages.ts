@@ -61,6 +61,8 @@ export type FromWorker =
       journal: { next: number; urgent: boolean } | undefined;
       position: JournalPosition;
       stats: WorkerStats;
+      /** Memory of written fragments, for the next ones. */
+      returned: ArrayBuffer[];
     }
   | { kind: 'result'; id: number; value: unknown }
   | { kind: 'failed'; id: number; fault: PlainFault };

@@ -103,7 +103,7 @@ function causesOf(state: CoreState, wall: WallIndex, stream: number, text: strin
     first = Math.min(first, span.from);
     causes.push({ ...span, cause: gap.cause as GapCause });
   }
-  for (const reel of state.index.reelsOfStream(stream)) first = Math.min(first, wall.hullOfReel(reel).from);
+  for (const reel of state.index.reelsOfStream(stream)) first = Math.min(first, wall.startOfReel(reel));
   const live = state.streams.get(text);
   if (live) {
     const { cause, atMonoMs } = live.coverage.cause;

@@ -62,6 +62,8 @@ export interface HoldRequest {
 
 export interface Spool {
   readonly identity: SpoolIdentity;
+  /** Memory for a fragment under construction: it comes back for the next one when the fragment is written. */
+  allocate(bytes: number): Buffer;
   /** Takes ownership of the fragment's memory. False: the queue is full; the gap is noted. */
   write(fragment: BuiltFragment, wall: WallClaim): boolean;
   /** From now on, the time of this stream in which no fragment comes is a gap of this cause. Cheap; call on each change of state. */

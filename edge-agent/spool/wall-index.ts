@@ -56,6 +56,15 @@ export class WallIndex {
     };
   }
 
+  /** Best known start of a reel: as its first fragment claimed, or better. */
+  startOfReel(reel: Pick<ReelRow, 'boot' | 'startMono' | 'offsetMin' | 'trustedUtc'>): UtcMs {
+    const claim: WallClaim =
+      reel.trustedUtc === null
+        ? { utcMs: reel.startMono + reel.offsetMin, source: 'rtc', errorMs: 3_600_000 }
+        : { utcMs: reel.trustedUtc, source: 'ntp', errorMs: 60_000 };
+    return this.at(reel.boot, reel.startMono, claim).utcMs;
+  }
+
   ofGap(row: GapRow): WallSpan {
     const at = (monoMs: MonoMs): UtcMs =>
       this.at(row.boot, monoMs, { utcMs: monoMs + row.claimOffset, source: row.claimSource as WallSource, errorMs: row.claimError }).utcMs;

@@ -7,6 +7,7 @@ import { streamText } from '@longroof/protocol/fragment';
 import type { InitSegment } from '../fragment/fragment.js';
 import { openCore } from './core.js';
 import { toDiskFault } from './disk-state.js';
+import { POOLED_BYTES_MIN } from './memory-pool.js';
 import { type Call, type FromWorker, plainFault, type ToWorker, type WorkerSettings } from './messages.js';
 import { positionOf, Statistics } from './statistics.js';
 
@@ -29,6 +30,8 @@ const boot = settings.boot ?? disk.readFile('/proc/sys/kernel/random/boot_id').t
 const core = openCore({ ...settings, boot, disk, clock: systemClock });
 const statistics = new Statistics(core.state);
 const queued = new Int32Array(settings.queued);
+/** Memory that the agent may use again; it goes back with the next tick. */
+let written: ArrayBuffer[] = [];
 const inits = new Map<string, InitSegment>();
 
 function write(message: Extract<ToWorker, { kind: 'fragment' }>): void {
@@ -38,6 +41,7 @@ function write(message: Extract<ToWorker, { kind: 'fragment' }>): void {
   const init = inits.get(stream);
   assert(init, 'the init segment comes with the first fragment');
   core.write({ meta, init, parts }, wall);
+  for (const part of parts) if (part.buffer.byteLength >= POOLED_BYTES_MIN) written.push(part.buffer as ArrayBuffer);
   Atomics.sub(
     queued,
     0,
@@ -47,7 +51,9 @@ function write(message: Extract<ToWorker, { kind: 'fragment' }>): void {
 
 function tick(monoMs: number): void {
   const { durable, journal } = core.commit({ settledMonoMs: monoMs });
-  post({ kind: 'ticked', durable, journal, position: positionOf(core.state), stats: statistics.read() });
+  const returned = [...new Set(written)];
+  written = [];
+  post({ kind: 'ticked', durable, journal, position: positionOf(core.state), stats: statistics.read(), returned }, returned);
 }
 
 function answer(id: number, call: Call): void {
@@ -92,7 +98,7 @@ function answer(id: number, call: Call): void {
       return;
     case 'close': {
       const result = core.close();
-      post({ kind: 'ticked', ...result, position: positionOf(core.state), stats: statistics.read() });
+      post({ kind: 'ticked', ...result, position: positionOf(core.state), stats: statistics.read(), returned: [] });
       const fault = core.state.diskState.fault;
       settled(fault ?? null);
       port.close();
