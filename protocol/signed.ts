@@ -4,10 +4,16 @@ import { canonicalJson, type Json } from '@longroof/base/canonical';
 import { signBytes, verifyBytes } from './journal.js';
 import type { Signed } from './messages.js';
 
-/** Hex SHA-256 of the key's SubjectPublicKeyInfo. Takes a private or a public key. */
+const keyIds = new WeakMap<KeyObject, string>();
+
+/** Hex SHA-256 of the key's SubjectPublicKeyInfo. Takes a private or a public key. Worked out once per key. */
 export function keyId(key: KeyObject): string {
+  const known = keyIds.get(key);
+  if (known !== undefined) return known;
   const spki = (key.type === 'private' ? createPublicKey(key) : key).export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(spki).digest('hex');
+  const id = createHash('sha256').update(spki).digest('hex');
+  keyIds.set(key, id);
+  return id;
 }
 
 export function signStatement<T>(key: KeyObject, statement: T): Signed<T> {

@@ -9,7 +9,7 @@ import { type Disk, systemDisk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import Database from 'better-sqlite3';
-import { Kysely, Migrator, SqliteDialect } from 'kysely';
+import { Kysely, Migrator, type SqliteDatabase, SqliteDialect } from 'kysely';
 import { migrations } from './migrations.js';
 import type { Tables } from './tables.js';
 
@@ -38,7 +38,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const file = path.join(options.dir, 'longroof.db');
   let db: Db | undefined;
   try {
-    db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: openDatabase(file) }) });
+    db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedOnce(openDatabase(file)) }) });
     await migrate(db, options.log);
     const storeEpoch = await ensureStoreEpoch(db);
     options.log.info({ file, storeEpoch, utcMs: options.clock.utc() }, 'store open');
@@ -63,6 +63,28 @@ function openDatabase(file: string): Database.Database {
   database.pragma('foreign_keys = ON');
   database.pragma('journal_size_limit = 67108864');
   return database;
+}
+
+/** Statements that are kept prepared. */
+const PREPARED_MAX = 500;
+/** Longer ones insert many rows at once, each count with a text of its own. */
+const PREPARED_CHARS_MAX = 4096;
+
+/** The query layer prepares a statement each time that it runs one; here each text is prepared once. */
+function withPreparedOnce(database: Database.Database): SqliteDatabase {
+  const prepared = new Map<string, Database.Statement>();
+  return {
+    prepare(text) {
+      const known = prepared.get(text);
+      if (known && !known.busy) return known;
+      const statement = database.prepare(text);
+      if (text.length > PREPARED_CHARS_MAX) return statement;
+      if (prepared.size >= PREPARED_MAX) prepared.clear();
+      prepared.set(text, statement);
+      return statement;
+    },
+    close: () => database.close(),
+  };
 }
 
 async function migrate(db: Db, log: Log): Promise<void> {
