@@ -1,13 +1,17 @@
 /** People with a local account. Passwords are kept as argon2id hashes (RFC 9106) and never logged. */
+import { sha256Hex } from '@longroof/base/canonical';
 import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { type Algorithm, hash, verify } from '@node-rs/argon2';
 import type { Db } from '../store/open.js';
+import type { PersonTable } from '../store/tables.js';
 import { isRole, ROLES, type Role } from './roles.js';
 
 export interface Person {
   name: string;
   role: Role;
+  /** Changes with the password: sessions from before then end. */
+  stamp: string;
 }
 
 export const PASSWORD_CHARS_MIN = 8;
@@ -46,12 +50,11 @@ export class People {
       .values(row)
       .onConflict((conflict) => conflict.column('name').doUpdateSet({ password_hash: row.password_hash, role }))
       .execute();
-    return { name, role };
+    return { name, role, stamp: stampOf(row.password_hash) };
   }
 
   async get(name: string): Promise<Person | undefined> {
-    const row = await this.#db.selectFrom('person').select(['name', 'role']).where('name', '=', name).executeTakeFirst();
-    return row && isRole(row.role) ? { name: row.name, role: row.role } : undefined;
+    return personOf(await this.#db.selectFrom('person').selectAll().where('name', '=', name).executeTakeFirst());
   }
 
   /** The person, or undefined where name or password is wrong: both take the same time. Throws LR_LOGIN_BUSY. */
@@ -60,7 +63,7 @@ export class People {
     this.#decoy ??= hash('nobody has this password', SETTING);
     const stored = row?.password_hash ?? (await this.#decoy);
     const fits = await this.#limited(() => verify(stored, password.slice(0, PASSWORD_CHARS_MAX + 1)));
-    return fits && row && isRole(row.role) ? { name: row.name, role: row.role } : undefined;
+    return fits ? personOf(row) : undefined;
   }
 
   async #limited<T>(run: () => Promise<T>): Promise<T> {
@@ -74,4 +77,12 @@ export class People {
       this.#waiting.shift()?.();
     }
   }
+}
+
+function stampOf(passwordHash: string): string {
+  return sha256Hex(passwordHash).slice(0, 16);
+}
+
+function personOf(row: PersonTable | undefined): Person | undefined {
+  return row && isRole(row.role) ? { name: row.name, role: row.role, stamp: stampOf(row.password_hash) } : undefined;
 }

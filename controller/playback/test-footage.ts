@@ -57,7 +57,9 @@ export function makeFootage(options: MakeOptions): MadeFootage {
   execFileSync('ffmpeg', args);
   const bytes = fs.readFileSync(file);
   fs.rmSync(path.dirname(file), { recursive: true });
-  return { ...split(bytes, gopS), frames: seconds * FPS };
+  const cut = split(bytes, gopS);
+  // Sound may outlast the picture by a fragment.
+  return { ...cut, fragments: cut.fragments.slice(0, seconds), frames: seconds * FPS };
 }
 
 function split(bytes: Buffer, gopS: number): Omit<MadeFootage, 'frames'> {

@@ -1,0 +1,137 @@
+/** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
+import { type Static, type TProperties, type TSchema, Type } from 'typebox';
+import type { CoverageShape, ProblemShape, PullShape, SessionShape, UnitShape } from './shapes.js';
+
+const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
+const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const oneOf = <T extends string>(...values: readonly T[]) => Type.Unsafe<T>({ type: 'string', enum: [...values] });
+const time = (description = 'RFC 3339, UTC') => Type.String({ description, minLength: 16, maxLength: 40 });
+const name = (description: string) => Type.String({ description, pattern: '^[a-z0-9-]{1,32}$' });
+const bytes = () => Type.Number({ minimum: 0, description: 'bytes' });
+
+export const SessionRequest = closed({
+  user: Type.String({ minLength: 1, maxLength: 64 }),
+  password: Type.String({ minLength: 1, maxLength: 256 }),
+});
+export const Session = Type.Object({ user: Type.String(), role: Type.String(), expires: time() });
+
+const CameraState = oneOf('recording', 'connecting', 'refused', 'stalled', 'no-video', 'disk', 'stopped', 'unknown');
+const Quality = oneOf('original', 'proxy');
+
+export const Unit = Type.Object({
+  id: Type.String(),
+  online: Type.Boolean(),
+  state: oneOf('recording', 'degraded', 'not-recording', 'offline'),
+  lastSeen: time(),
+  version: nullable(Type.String()),
+  epoch: nullable(Type.String()),
+  cameras: Type.Array(
+    Type.Object({ id: Type.String(), state: CameraState, code: Type.Optional(Type.String()), renditions: Type.Array(Quality) }),
+  ),
+  position: nullable(Type.Object({ latDeg: Type.Number(), lonDeg: Type.Number(), at: time() })),
+  journal: Type.Object({ next: Type.Number(), whole: Type.Boolean() }),
+  refusals: Type.Array(Type.Object({ code: Type.String(), count: Type.Number(), last: time(), message: Type.String() })),
+});
+export const Units = Type.Object({ units: Type.Array(Unit) });
+export const UnitParams = closed({ id: name('the unit') });
+
+export const CoverageQuery = closed({ camera: Type.Optional(name('one camera; all where left out')), from: time(), to: time() });
+export const Coverage = Type.Object({
+  unit: Type.String(),
+  from: time(),
+  to: time(),
+  cameras: Type.Array(
+    Type.Object({
+      camera: Type.String(),
+      rendition: Quality,
+      footage: Type.Array(
+        Type.Object({
+          from: time(),
+          to: time(),
+          where: oneOf('wagon', 'centre', 'wagon-and-centre', 'disposed', 'lost'),
+          bytes: bytes(),
+          clock: Type.Object({ source: Type.String(), errorMs: Type.Number() }),
+        }),
+      ),
+      gaps: Type.Array(Type.Object({ from: time(), to: time(), cause: Type.String(), detail: Type.Optional(Type.String()) })),
+    }),
+  ),
+});
+
+export const PullRequestBody = closed({
+  unitId: name('the unit'),
+  cameras: Type.Array(name('a camera'), { minItems: 1, maxItems: 16 }),
+  from: time(),
+  to: time(),
+  quality: Quality,
+  reason: Type.String({ maxLength: 500, description: 'why; stands in the audit chain' }),
+  caseNumber: Type.Optional(Type.String({ maxLength: 100 })),
+});
+const Span = { camera: Type.String(), from: time(), to: time() };
+export const Pull = Type.Object({
+  id: Type.String(),
+  unitId: Type.String(),
+  cameras: Type.Array(Type.String()),
+  from: time(),
+  to: time(),
+  quality: Quality,
+  reason: Type.String(),
+  caseNumber: Type.Optional(Type.String()),
+  person: Type.String(),
+  state: oneOf('queued', 'waiting', 'running', 'done', 'failed'),
+  waitingSince: Type.Optional(time('with `waiting`: since when the wagon is away')),
+  problem: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+  created: time(),
+  ended: Type.Optional(time()),
+  bytesDone: bytes(),
+  bytesTotal: nullable(bytes()),
+  parts: Type.Array(
+    Type.Object({ ...Span, bytesDone: bytes(), bytesTotal: bytes(), codec: nullable(Type.String()), mp4Parts: Type.Number() }),
+  ),
+  missing: Type.Array(Type.Object({ ...Span, cause: Type.String() })),
+});
+export const Pulls = Type.Object({ pulls: Type.Array(Pull) });
+export const PullParams = closed({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }) });
+
+export const ViewRequest = closed({ reason: Type.String({ maxLength: 500, description: 'why; stands in the audit chain' }) });
+export const ViewGrant = Type.Object({
+  token: Type.String({ description: 'goes behind addresses of footage: ?token=...' }),
+  expires: time(),
+});
+
+export const CameraParams = closed({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }), camera: name('the camera') });
+export const SegmentParams = closed({
+  id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }),
+  camera: name('the camera'),
+  name: Type.String({ maxLength: 128 }),
+});
+const token = Type.Optional(Type.String({ maxLength: 4096, description: 'from POST /api/pulls/{id}/views' }));
+export const ViewQuery = closed({ token });
+export const FileQuery = closed({
+  token,
+  part: Type.Optional(Type.String({ pattern: '^\\d{1,6}$', description: 'which of several files, from 0' })),
+});
+
+export const Health = Type.Object({ status: oneOf('ok', 'failing'), failing: Type.Array(Type.String()) });
+
+export const Problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Number(),
+    code: Type.String({ description: 'stable, see docs/errors.md' }),
+    detail: Type.Optional(Type.String()),
+    errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+  },
+  { description: 'RFC 9457, application/problem+json' },
+);
+
+/** Compiles only where schema and shape say the same. */
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
+export const HELD: [
+  Same<Static<typeof Session>, SessionShape>,
+  Same<Static<typeof Unit>, UnitShape>,
+  Same<Static<typeof Coverage>, CoverageShape>,
+  Same<Static<typeof Pull>, PullShape>,
+  Same<Static<typeof Problem>, ProblemShape>,
+] = [true, true, true, true, true];
