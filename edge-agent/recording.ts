@@ -58,6 +58,7 @@ export class Recording implements CaptureSink {
     this.#lastUnitMonoMs = clock.mono();
     this.#builder = new FragmentBuilder({
       stream,
+      allocate: (bytes) => spool.allocate(bytes),
       sink: { fragment: (fragment) => spool.write(fragment, claim(fragment.meta.startMonoMs)) },
     });
     this.#engine = createEngine(options.capture, this, {

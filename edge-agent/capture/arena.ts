@@ -6,9 +6,11 @@ export class ByteArena {
   #buffer: Buffer;
   #length = 0;
   readonly #allocate: (bytes: number) => Buffer;
+  readonly #firstBytes: number;
 
   constructor(allocate: (bytes: number) => Buffer = (bytes) => Buffer.allocUnsafeSlow(bytes), firstBytes = 64 * 1024) {
     this.#allocate = allocate;
+    this.#firstBytes = firstBytes;
     this.#buffer = allocate(firstBytes);
   }
 
@@ -69,10 +71,15 @@ export class ByteArena {
   take(bytes: number): Buffer {
     const taken = this.#buffer.subarray(0, bytes);
     const tail = this.#buffer.subarray(bytes, this.#length);
-    const fresh = this.#allocate(Math.max(this.#buffer.length, tail.length));
+    // As much as this one held: the next will be much like it.
+    const fresh = this.#allocate(powerOfTwo(Math.max(this.#firstBytes, bytes, tail.length)));
     tail.copy(fresh);
     this.#buffer = fresh;
     this.#length = tail.length;
     return taken;
   }
+}
+
+function powerOfTwo(bytes: number): number {
+  return 2 ** Math.ceil(Math.log2(bytes));
 }

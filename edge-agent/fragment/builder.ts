@@ -14,6 +14,8 @@ import { type Sample, type TrackRun, writeFragmentHead } from './moof.js';
 export interface FragmentBuilderOptions {
   stream: StreamName;
   sink: FragmentSink;
+  /** Where the memory of payload comes from; by default fresh from the system. */
+  allocate?: (bytes: number) => Buffer;
 }
 
 /** A fragment ends in front of the unit that would make it longer. */
@@ -37,7 +39,7 @@ interface OpenTrack {
 
 export class FragmentBuilder implements Pick<CaptureSink, 'arena' | 'tracks' | 'accessUnit' | 'sessionEnded'> {
   readonly #options: FragmentBuilderOptions;
-  readonly #arenas = { video: new ByteArena(), audio: new ByteArena(undefined, 4096) };
+  readonly #arenas: { video: ByteArena; audio: ByteArena };
   #tracks: OpenTrack[] = [];
   #init: InitSegment | undefined;
   #first: AccessUnit | undefined;
@@ -48,6 +50,7 @@ export class FragmentBuilder implements Pick<CaptureSink, 'arena' | 'tracks' | '
 
   constructor(options: FragmentBuilderOptions) {
     this.#options = options;
+    this.#arenas = { video: new ByteArena(options.allocate), audio: new ByteArena(options.allocate, 4096) };
   }
 
   arena(kind: 'video' | 'audio'): ByteArena {
