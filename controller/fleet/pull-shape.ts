@@ -1,6 +1,5 @@
 /** A pull as the API tells of it: its rows, with what of it is here by now. */
 import { rfc3339 } from '@longroof/base/clock';
-import { storedOf } from '../ingest/pull-end.js';
 import type { Db } from '../store/open.js';
 import type { PullPartTable, PullTable } from '../store/tables.js';
 import type { PullShape } from './shapes.js';
@@ -52,12 +51,12 @@ async function shapeCamera(db: Db, pull: PullTable, camera: string, parts: reado
   const inits = new Set<string>();
   let codec: string | null = null;
   for (const part of parts) {
-    bytesDone += (await storedOf(db, pull.unit, part)).bytes;
     const rows = await db
       .selectFrom('fragment')
       .select((eb) => [
         'init_sha256',
         'codec',
+        eb.fn.sum<number>('bytes').as('bytes'),
         eb.fn.min('start_utc_ms').as('from_ms'),
         eb.fn.max(eb('start_utc_ms', '+', eb('duration90k', '/', 90))).as('to_ms'),
       ])
@@ -72,6 +71,7 @@ async function shapeCamera(db: Db, pull: PullTable, camera: string, parts: reado
       .execute();
     for (const row of rows) {
       inits.add(row.init_sha256);
+      bytesDone += Number(row.bytes);
       codec ??= row.codec;
       fromMs = Math.min(fromMs, Number(row.from_ms));
       toMs = Math.max(toMs, Number(row.to_ms));

@@ -37,11 +37,13 @@ const REASON_CHARS_MIN = 3;
 const REASON_CHARS_MAX = 500;
 const CASE_CHARS_MAX = 100;
 const LIST_MAX = 500;
+const ENDED_MAX = 2000;
 
 export class Pulls {
   readonly #store: Store;
   readonly #ingest: PullsOptions['ingest'];
   readonly #clock: Clock;
+  readonly #ended = new Map<string, PullShape>();
 
   constructor(options: PullsOptions) {
     this.#store = options.store;
@@ -105,7 +107,18 @@ export class Pulls {
     return shapes;
   }
 
+  /** What has ended no longer changes, and a list is asked for every few seconds. */
   async #shape(pull: PullTable): Promise<PullShape> {
+    const known = this.#ended.get(pull.id);
+    if (known) return known;
+    const shape = await this.#shapeNow(pull);
+    if (pull.ended_utc_ms === null) return shape;
+    if (this.#ended.size >= ENDED_MAX) this.#ended.clear();
+    this.#ended.set(pull.id, shape);
+    return shape;
+  }
+
+  async #shapeNow(pull: PullTable): Promise<PullShape> {
     const away = this.#ingest.isOnline(pull.unit)
       ? undefined
       : await this.#store.db.selectFrom('unit').select('last_seen_utc_ms').where('unit', '=', pull.unit).executeTakeFirst();

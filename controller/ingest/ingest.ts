@@ -99,6 +99,7 @@ class IngestService implements Ingest {
 
   async stop(): Promise<void> {
     await this.#context.broker.stop();
+    this.#units.stop();
     await this.#committer.idle();
     await this.#context.refusals.stop();
   }
@@ -143,6 +144,7 @@ class IngestService implements Ingest {
       await this.#known.get(session);
       // A will tells of an end; where another connection has taken over there was none.
       if (last && this.#context.broker.session(session.unit) !== undefined) return;
+      this.#units.seen(link.unit);
       await this.#handle(link, up, payload);
     } catch (error) {
       const fault = toFault(error, up);

@@ -17,8 +17,8 @@ import {
 } from '@longroof/protocol/journal';
 import { keyId } from '@longroof/protocol/signed';
 import type { Transaction } from 'kysely';
-import { appendAudit } from '../store/audit.js';
 import type { EpochTable, Tables } from '../store/tables.js';
+import { enterAlarm } from './alarms.js';
 import type { Context, Link } from './context.js';
 import { Projection } from './project.js';
 
@@ -112,21 +112,9 @@ export class JournalLane {
     for (const row of rows) if (row.hash !== hashOf(batch, row.seq - first.seq)) throw fork(row.seq);
   }
 
-  async #alarm(link: Link, batch: JournalBatch, fault: Fault): Promise<void> {
-    const { store, clock, counters, log } = this.#context;
-    if (fault.code === 'LR_JOURNAL_FORK') counters.journalForks += 1;
-    const key = `${fault.code} ${batch.epoch}`;
-    if (link.audited.has(key)) return;
-    link.audited.add(key);
-    log.error({ unit: link.unit, epoch: batch.epoch, error: fault }, 'journal refused');
-    const entry = {
-      utcMs: clock.utc(),
-      person: `unit:${link.unit}`,
-      action: 'journal-alarm',
-      subject: link.unit,
-      detail: { code: fault.code, message: fault.message, epoch: batch.epoch, seqFirst: batch.records[0]?.seq ?? 0, head: batch.head },
-    };
-    await store.db.transaction().execute((trx) => appendAudit(trx, entry));
+  #alarm(link: Link, batch: JournalBatch, fault: Fault): Promise<void> {
+    if (fault.code === 'LR_JOURNAL_FORK') this.#context.counters.journalForks += 1;
+    return enterAlarm(this.#context, link, fault, { epoch: batch.epoch, seqFirst: batch.records[0]?.seq ?? 0, head: batch.head });
   }
 }
 

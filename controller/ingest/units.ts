@@ -1,13 +1,21 @@
 /** What is known of a unit itself: that it is there, its life, its last status. */
 
+import type { Timer } from '@longroof/base/clock';
+import { toFault } from '@longroof/base/errors';
 import { GENESIS_PREV } from '@longroof/protocol/journal';
 import type { AckMessage } from '@longroof/protocol/messages';
 import { partition } from '@longroof/protocol/topics';
+import { checkHello } from './alarms.js';
 import { type Context, CREDIT_BYTES, type Link } from './context.js';
 import { readHello, readStatus } from './read-message.js';
 
+const SEEN_MS = 5000;
+const SEEN_TOGETHER_MAX = 10_000;
+
 export class Units {
   readonly #context: Context;
+  readonly #seen = new Set<string>();
+  #timer: Timer | undefined;
 
   constructor(context: Context) {
     this.#context = context;
@@ -15,7 +23,20 @@ export class Units {
 
   /** No unit is connected when the controller starts. */
   async start(): Promise<void> {
-    await this.#context.store.db.updateTable('unit').set({ online: 0 }).execute();
+    const { store, clock, log } = this.#context;
+    await store.db.updateTable('unit').set({ online: 0 }).execute();
+    this.#timer = clock.every(SEEN_MS, () => {
+      this.#writeSeen().catch((error: unknown) => log.error({ error: toFault(error) }, 'when units were seen could not be written'));
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /** Something came from it; written together with others now and then. */
+  seen(unit: string): void {
+    this.#seen.add(unit);
   }
 
   async connected(unit: string): Promise<void> {
@@ -79,6 +100,7 @@ export class Units {
       .where('unit', '=', link.unit)
       .where('epoch', '=', hello.epoch)
       .executeTakeFirst();
+    await checkHello(this.#context, link, hello);
     link.epoch = hello.epoch;
     if (epoch) link.epochs.add(hello.epoch);
     return {
@@ -90,6 +112,13 @@ export class Units {
       creditBytes: CREDIT_BYTES,
       utcMs: Math.round(clock.utc()),
     };
+  }
+
+  async #writeSeen(): Promise<void> {
+    if (this.#seen.size === 0) return;
+    const units = [...this.#seen].slice(0, SEEN_TOGETHER_MAX);
+    for (const unit of units) this.#seen.delete(unit);
+    await this.#context.store.db.updateTable('unit').set({ last_seen_utc_ms: this.#nowMs() }).where('unit', 'in', units).execute();
   }
 
   #nowMs(): number {

@@ -231,6 +231,33 @@ t.test('reels, gaps, positions and disposals follow from records, and a better c
   await unit.end();
 });
 
+t.test('a journal that is shorter than it was, an epoch that returns: told, and the unit is not turned away', async (t) => {
+  const { centre, unit } = await joined(t);
+  const first = { epoch: unit.epoch, records: unit.records.slice() };
+  unit.record('health', {});
+  await unit.sendJournal(2);
+  unit.records.pop();
+  t.match(await unit.hello(), { journalNext: 3 });
+  await unit.hello();
+  unit.epoch = 'd'.repeat(32);
+  unit.records.length = 0;
+  await unit.join();
+  t.match(await unit.hello(), { journalNext: 2 });
+  unit.epoch = first.epoch;
+  unit.records.splice(0, Number.POSITIVE_INFINITY, ...first.records);
+  unit.record('health', {});
+  await unit.hello();
+  t.match(
+    (await audits(centre)).map((entry) => JSON.parse(entry.detail_json) as object),
+    [
+      { code: 'LR_JOURNAL_ROLLBACK', has: 2, here: 3 },
+      { code: 'LR_EPOCH_RETURNED', newest: 'd'.repeat(32) },
+    ],
+  );
+  await unit.upload(unit.fragment(0, Buffer.alloc(10)));
+  await unit.end();
+});
+
 t.test('fuzz: batches mutated in any way never break the chain that is stored', async (t) => {
   const { centre, unit } = await joined(t);
   const seed = testSeed();
