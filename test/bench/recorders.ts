@@ -34,7 +34,7 @@ export function startRecorder(name: RecorderName, urls: readonly string[], folde
 async function startOurs(urls: readonly string[], folder: string): Promise<Running> {
   const cameras = urls.map((url, i) => ({ id: `cam-${i + 1}`, url }));
   const file = await prepareWagon({ folder, authority: path.join(folder, 'authority'), cameras, quota: '20GB' });
-  const agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', file]);
+  const agent = startProgram(bin('edge-agent', 'longroof-agent'), ['--config', file]);
   return {
     programs: [agent],
     footage: path.join(folder, 'spool/reels'),

@@ -153,6 +153,10 @@ export class MemorySpool implements Spool {
     this.#journalListeners.push(listener);
   }
 
+  allocate(bytes: number): Buffer {
+    return Buffer.alloc(bytes);
+  }
+
   write(): boolean {
     throw new Fault('internal', 'LR_TEST', 'not in this stand-in');
   }
