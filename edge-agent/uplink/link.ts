@@ -25,6 +25,8 @@ export interface LinkOptions {
   identity: LinkIdentity;
   /** Payload of the will on `status`. */
   will: Buffer;
+  /** Ends an attempt to connect. */
+  signal: AbortSignal;
   /** In order, one at a time: a promise holds back what follows. */
   onMessage: (down: Down, payload: Uint8Array) => Promise<void> | undefined;
 }
@@ -82,8 +84,15 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   const connected = new Promise<undefined>((resolve) => {
     client.once('connect', () => resolve(undefined));
   });
+  let give = (): void => undefined;
+  const given = new Promise<Fault>((resolve) => {
+    give = () => resolve(new Fault('cancelled', 'LR_CANCELLED', 'the uplink is being stopped'));
+  });
+  if (options.signal.aborted) give();
+  options.signal.addEventListener('abort', give);
   client.connect();
-  const failed = await Promise.race([connected, closed]);
+  const failed = await Promise.race([given, connected, closed]);
+  options.signal.removeEventListener('abort', give);
   if (failed) {
     client.end(true);
     throw failed;
@@ -97,6 +106,8 @@ function mqttOptions(options: LinkOptions): IClientOptions {
     protocolVersion: 4,
     clean: true,
     keepalive: KEEP_ALIVE_S,
+    // Also while we publish: only an answer shows that the other side is there.
+    reschedulePings: false,
     reconnectPeriod: 0,
     connectTimeout: CONNECT_MS_MAX,
     queueQoSZero: false,

@@ -21,6 +21,7 @@ const RETRY = { firstMs: 1_000, maxMs: 30_000 };
 /** A connection that lasted this long after its welcome ends the row of failures: two units of one name must not chase each other. */
 const STABLE_MS = 10_000;
 const STATUS_MS = 1_000;
+const SUBSCRIBE_MS = 20_000;
 const END_MS = 3_000;
 
 export interface UplinkOptions {
@@ -159,6 +160,7 @@ class MqttUplink implements Uplink {
         ...config,
         identity: pems,
         will: this.#status(false),
+        signal: this.#stopping.signal,
         onMessage: (down, payload) => session.onMessage(down, payload),
       });
     } catch (error) {
@@ -169,7 +171,8 @@ class MqttUplink implements Uplink {
     this.#link = link;
     try {
       if (this.#stopping.signal.aborted) throw stopped();
-      await link.subscribe();
+      const late = clock.after(SUBSCRIBE_MS, () => void link.end('now'));
+      await link.subscribe().finally(() => late.cancel());
       link.publishRetained('status', this.#status(true));
       session.begin(link);
       return await link.closed;

@@ -3,7 +3,9 @@
  * is cut, whatever the controller repeats, loses, refuses or forges.
  */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Clock, systemClock } from '@longroof/base/clock';
@@ -297,6 +299,21 @@ t.test('another fleet, or another name, is not talked to', async (test) => {
   await until('a fault', () => uplink.fault);
   test.equal(uplink.fault?.code, 'LR_UPLINK_TLS');
   test.equal(controller.hellos.length, 0);
+});
+
+t.test('stop does not wait for a controller that says nothing', async (test) => {
+  const mute = createServer((socket) => void socket.on('error', () => socket.destroy()));
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  test.teardown(() => mute.close());
+  const controller = await ScriptedController.make(UNIT, authority);
+  controller.port = (mute.address() as AddressInfo).port;
+  const uplink = unitUplink(controller, new MemorySpool(systemClock, random, UNIT));
+  const connected = once(mute, 'connection');
+  uplink.start();
+  await connected;
+  const fromMs = systemClock.mono();
+  await uplink.stop();
+  test.ok(systemClock.mono() - fromMs < 5_000);
 });
 
 t.test('stop ends what waits', async (test) => {

@@ -151,8 +151,8 @@ t.test('a pull from request to receipt, the connection cut and the centre restar
   const dir = folder(test);
   let centre = await startCentre(path.join(dir, 'centre'));
   const identity = await centre.authority.issueUnit(UNIT);
-  const link = await startSlowLink(centre.port, { bytesPerS: 3_000_000, delayMs: 5 });
-  const unit = await startUnit(dir, identity, link.port, 30, 400_000);
+  const link = await startSlowLink(centre.port, { bytesPerS: 4_000_000, delayMs: 5 });
+  const unit = await startUnit(dir, identity, link.port, 30, 240_000);
   test.teardown(async () => {
     await unit.stop();
     await link.close();
@@ -194,7 +194,7 @@ async function measure(
   const centre = await startCentre(path.join(dir, 'centre'));
   const identity = await centre.authority.issueUnit(UNIT);
   const link = await startSlowLink(centre.port, { bytesPerS, delayMs: 20 });
-  const unit = await startUnit(dir, identity, link.port, 20, Math.min(600_000, bytesPerS));
+  const unit = await startUnit(dir, identity, link.port, 20, Math.min(600_000, bytesPerS / 2));
   test.teardown(async () => {
     await unit.stop();
     await link.close();
@@ -232,7 +232,7 @@ function acknowledged({ spool }: Unit): number {
 }
 
 t.test('on a slow link the window stays small, the link full and the journal quick', async (test) => {
-  const slow = await measure(test, 250_000, 8);
+  const slow = await measure(test, 250_000, 5);
   test.comment(
     `2 Mbit/s: ${(slow.bytes / 125_000).toFixed(2)} Mbit/s used, journal p95 ${slow.p95Ms.toFixed(0)} ms, window ${slow.unit.uplink.counters.windowBytes}`,
   );
