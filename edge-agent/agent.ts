@@ -149,9 +149,10 @@ export class Agent {
   }
 
   #startUplink(): void {
-    const { clock, disk, log } = this.#options;
+    const { disk, log } = this.#options;
     const { controller, unit, identity, spool } = this.#config;
     if (!controller) return;
+    const clock = this.#believedClock();
     this.#uplink = createUplink({
       config: { host: controller.hostname, port: controller.port ? Number(controller.port) : MQTTS_PORT, unit },
       identity: () => readLinkIdentity(disk, identity),
@@ -173,6 +174,12 @@ export class Agent {
     });
     this.#commander.start();
     this.#uplink.start();
+  }
+
+  /** The system's clock with the wall time that the unit believes: what the centre asks for is in true time, also where the board's clock is wrong. */
+  #believedClock(): Clock {
+    const { clock } = this.#options;
+    return { ...clock, utc: () => this.#wall.claim(clock.mono()).utcMs };
   }
 
   #record(...[type, body]: Parameters<Spool['record']>): void {
