@@ -1,0 +1,137 @@
+/** A running centre: store, broker, ingest, API and page, started in order and stopped in the other. */
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '@longroof/base/clock';
+import type { Disk } from '@longroof/base/disk';
+import { assert, toFault } from '@longroof/base/errors';
+import type { Log } from '@longroof/base/log';
+import { type KeyAndCertificate, openAuthority } from '@longroof/protocol/authority';
+import type { FastifyInstance } from 'fastify';
+import { AuditLog } from './accounts/audit-log.js';
+import { People } from './accounts/people.js';
+import { openSecrets } from './accounts/secrets.js';
+import { ViewTokens } from './accounts/view-tokens.js';
+import { createApi } from './api/server.js';
+import { createBroker } from './broker/embedded.js';
+import type { ControllerConfig } from './config.js';
+import { CoverageReader } from './fleet/coverage.js';
+import { Pulls } from './fleet/pulls.js';
+import { UnitReader } from './fleet/units.js';
+import { createIngest, type Ingest } from './ingest/ingest.js';
+import { openKeys } from './keys.js';
+import { Playback } from './playback/playback.js';
+import { openFolderBlobs } from './store/folder-blobs.js';
+import { openStore, type Store } from './store/open.js';
+import { VERSION } from './version.js';
+
+export interface CentreOptions {
+  config: ControllerConfig;
+  clock: Clock;
+  disk: Disk;
+  log: Log;
+}
+
+const PAGE_FOLDER = fileURLToPath(new URL('../web/dist', import.meta.url));
+
+export class Centre {
+  readonly httpUrl: string;
+  readonly mqttUrl: string;
+  readonly #store: Store;
+  readonly #ingest: Ingest;
+  readonly #api: FastifyInstance;
+
+  private constructor(parts: { store: Store; ingest: Ingest; api: FastifyInstance; httpUrl: string; mqttUrl: string }) {
+    this.#store = parts.store;
+    this.#ingest = parts.ingest;
+    this.#api = parts.api;
+    this.httpUrl = parts.httpUrl;
+    this.mqttUrl = parts.mqttUrl;
+  }
+
+  /** Resolves when units can connect and people can sign in. */
+  static async start(options: CentreOptions): Promise<Centre> {
+    const { config, clock, disk, log } = options;
+    const { data, http, mqtt } = config;
+    disk.makeDirectory(data);
+    const authority = await openAuthority(config.authority, disk, clock.utc);
+    const hosts = certificateHosts(mqtt.host, mqtt.names);
+    const keys = await openKeys({ directory: path.join(data, 'keys'), hosts, authority, disk, clock, log });
+    const store = await openStore({ dir: data, clock, log });
+    const undo: (() => Promise<unknown>)[] = [() => store.close()];
+    try {
+      const blobs = await openFolderBlobs({ dir: data });
+      const server = { serverKeyPem: keys.server.keyPem, serverCertPem: keys.server.certificatePem, rootPem: authority.rootPem };
+      const broker = createBroker({ host: mqtt.host, port: mqtt.port, keys: server, log });
+      const signers = { receipt: signer(keys.receipt), desired: signer(keys.desired) };
+      const ingest = createIngest({ store, blobs, broker, keys: signers, clock, log });
+      const api = await openApi({ ...options, store, ingest, blobs, broker });
+      undo.push(() => api.close());
+      await ingest.start();
+      undo.push(() => ingest.stop());
+      await api.listen({ host: http.host, port: http.port });
+      const httpUrl = `http://${hostPort(http.host, portOf(api))}`;
+      return new Centre({ store, ingest, api, httpUrl, mqttUrl: `mqtts://${hostPort(mqtt.host, broker.port)}` });
+    } catch (error) {
+      for (const act of undo.reverse()) await act();
+      throw error;
+    }
+  }
+
+  /** Throws what went wrong first, after trying all of it. */
+  async stop(): Promise<void> {
+    const results: PromiseSettledResult<unknown>[] = [];
+    for (const act of [() => this.#api.close(), () => this.#ingest.stop(), () => this.#store.close()])
+      results.push(...(await Promise.allSettled([act()])));
+    for (const result of results) if (result.status === 'rejected') throw toFault(result.reason, 'stop');
+  }
+}
+
+interface ApiNeeds extends CentreOptions {
+  store: Store;
+  ingest: Ingest;
+  blobs: Awaited<ReturnType<typeof openFolderBlobs>>;
+  broker: ReturnType<typeof createBroker>;
+}
+
+async function openApi({ config, clock, disk, log, store, ingest, blobs, broker }: ApiNeeds): Promise<FastifyInstance> {
+  const { db } = store;
+  const secrets = openSecrets(disk, path.join(config.data, 'keys', 'secret.key'));
+  return createApi({
+    people: new People(db, clock),
+    views: new ViewTokens(secrets.viewKey, clock),
+    audit: new AuditLog(db, clock),
+    units: new UnitReader(db),
+    coverage: new CoverageReader(db),
+    pulls: new Pulls({ store, ingest, clock }),
+    playback: new Playback({ db, blobs, clock }),
+    clock,
+    log,
+    sessionKey: secrets.sessionKey,
+    behindTls: config.http.behindTls,
+    pageFolder: disk.stat(path.join(PAGE_FOLDER, 'index.html'))?.isFile ? PAGE_FOLDER : undefined,
+    counters: { ingest: () => ingest.counters, broker: () => broker.counters },
+    checks: { database: () => db.selectFrom('setting').select('key').limit(1).execute() },
+    version: VERSION,
+  });
+}
+
+function signer(pair: KeyAndCertificate): { keyPem: string; certPem: string } {
+  return { keyPem: pair.keyPem, certPem: pair.certificatePem };
+}
+
+/** Names for the server's certificate: those that are configured, the address it listens on, and this machine by its own names. */
+function certificateHosts(host: string, configured: readonly string[]): string[] {
+  const everywhere = host === '0.0.0.0' || host === '::';
+  return [...new Set([...configured, ...(everywhere ? [os.hostname()] : [host]), 'localhost', '127.0.0.1', '::1'])];
+}
+
+function portOf(api: FastifyInstance): number {
+  const address = api.server.address();
+  assert(typeof address === 'object' && address !== null, 'a server that listens has an address');
+  return address.port;
+}
+
+function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

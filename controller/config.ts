@@ -1,0 +1,52 @@
+/** What a controller's YAML file may say. */
+
+import path from 'node:path';
+import { type Check, choice, filePath, flag, integer, list, loadConfig, object, optional } from '@longroof/base/config';
+import type { Disk } from '@longroof/base/disk';
+import type { LogLevel } from '@longroof/base/log';
+
+export interface ControllerConfig {
+  data: string;
+  /** The fleet's own authority. */
+  authority: string;
+  http: { host: string; port: number; behindTls: boolean };
+  /** `names`: DNS names and addresses by which units reach it, for its certificate. */
+  mqtt: { host: string; port: number; names: readonly string[] };
+  log: LogLevel;
+}
+
+const NAMES_MAX = 32;
+const HOST = /^[A-Za-z0-9.:-]{1,253}$/;
+
+const hostName = (): Check<string> => ({
+  read: (value, key, context) =>
+    typeof value === 'string' && HOST.test(value) ? value : context.wrong(key, value, 'a host name or address'),
+});
+
+const SCHEMA = object({
+  data: filePath(),
+  authority: optional(filePath()),
+  http: optional(
+    object({
+      host: optional(hostName(), '127.0.0.1'),
+      port: optional(integer(0, 65_535), 8080),
+      behindTls: optional(flag(), false),
+    }),
+    { host: '127.0.0.1', port: 8080, behindTls: false },
+  ),
+  mqtt: optional(
+    object({
+      host: optional(hostName(), '0.0.0.0'),
+      port: optional(integer(0, 65_535), 8883),
+      names: optional(list(hostName(), 0, NAMES_MAX, 'names'), []),
+    }),
+    { host: '0.0.0.0', port: 8883, names: [] },
+  ),
+  log: optional(choice('debug', 'info', 'warn', 'error', 'silent'), 'info' as const),
+});
+
+/** Throws LR_CONFIG that lists every problem. */
+export function loadControllerConfig(disk: Disk, file: string): ControllerConfig {
+  const { config } = loadConfig(disk, file, SCHEMA);
+  return { ...config, authority: config.authority ?? path.join(config.data, 'authority') };
+}

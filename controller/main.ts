@@ -1,0 +1,112 @@
+/**
+ * `longroof-controller --config controller.yaml`: the centre, until SIGTERM or SIGINT. When ready it prints one line with its addresses
+ * to standard output; its log goes to standard error. `add-person` adds an account, or gives one another password.
+ */
+import { systemClock } from '@longroof/base/clock';
+import { systemDisk } from '@longroof/base/disk';
+import { Fault, toFault } from '@longroof/base/errors';
+import { createLog, type Log, silentLog } from '@longroof/base/log';
+import { Command } from 'commander';
+import { AuditLog } from './accounts/audit-log.js';
+import { People } from './accounts/people.js';
+import { ROLES } from './accounts/roles.js';
+import { Centre } from './centre.js';
+import { loadControllerConfig } from './config.js';
+import { openStore } from './store/open.js';
+import { VERSION } from './version.js';
+
+/** An orderly stop takes at most so long. */
+const STOP_MS = 2500;
+const PASSWORD_VARIABLE = 'LONGROOF_PASSWORD';
+
+interface GlobalOptions {
+  config: string;
+  check?: boolean;
+}
+
+async function run({ config: file, check }: GlobalOptions): Promise<void> {
+  const config = loadControllerConfig(systemDisk, file);
+  if (check) {
+    process.stdout.write(`${file} is correct\n`);
+    return;
+  }
+  const log = createLog('longroof-controller', config.log);
+  if (!config.http.behindTls && !isLoopback(config.http.host))
+    log.warn({ host: config.http.host }, 'passwords and footage go over this network in the clear: put a proxy with TLS in front');
+  const centre = await Centre.start({ config, clock: systemClock, disk: systemDisk, log });
+  const stop = (signal: string): void => void end(centre, log, signal);
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  process.stdout.write(`longroof-controller: ${centre.httpUrl} ${centre.mqttUrl}\n`);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+async function end(centre: Centre, log: Log, signal: string): Promise<void> {
+  log.info({ signal }, 'stopping');
+  const late = systemClock.after(STOP_MS, () => {
+    log.error({ code: 'LR_STOP_LATE' }, 'not everything ended in time');
+    process.exit(1);
+  });
+  try {
+    await centre.stop();
+    log.info({}, 'stopped');
+  } catch (error) {
+    log.error({ error }, 'the stop was not clean');
+    process.exitCode = 1;
+  }
+  late.cancel();
+  process.exit();
+}
+
+async function addPerson(file: string, name: string, role: string): Promise<void> {
+  const password = process.env[PASSWORD_VARIABLE];
+  if (!password)
+    throw new Fault('invalid', 'LR_PERSON_PASSWORD', 'no password was given', {
+      hint: `Put it into the environment variable ${PASSWORD_VARIABLE}, so that it stands in no list of processes.`,
+    });
+  const { data } = loadControllerConfig(systemDisk, file);
+  const store = await openStore({ dir: data, clock: systemClock, log: silentLog });
+  try {
+    const person = await new People(store.db, systemClock).set(name, password, role);
+    await new AuditLog(store.db, systemClock).record({ person: 'operator', action: 'person', subject: `person:${name}`, detail: { role } });
+    process.stdout.write(`${person.name} may sign in as ${person.role}\n`);
+  } finally {
+    await store.close();
+  }
+}
+
+async function act(what: () => Promise<void>): Promise<void> {
+  try {
+    await what();
+  } catch (error) {
+    const fault = error instanceof Fault ? error : toFault(error);
+    process.stderr.write(`longroof-controller: ${fault.code}: ${fault.message}\n${fault.hint ? `${fault.hint}\n` : ''}`);
+    process.exit(1);
+  }
+}
+
+const program = new Command('longroof-controller')
+  .description('The centre of a fleet: takes in what wagons send, answers who asks.')
+  .version(VERSION)
+  .requiredOption('--config <file>', 'the YAML file of this controller')
+  .option('--check', 'check the file and end')
+  .addHelpText(
+    'after',
+    `\nExamples:\n  longroof-controller --config controller.yaml\n  ${PASSWORD_VARIABLE}=... longroof-controller --config controller.yaml add-person --name ada --role staff\n`,
+  )
+  .showHelpAfterError()
+  .action(() => act(() => run(program.opts<GlobalOptions>())));
+
+program
+  .command('add-person')
+  .description(`adds an account, or changes its password and role; the password comes from ${PASSWORD_VARIABLE}`)
+  .requiredOption('--name <name>', 'lower-case letters, digits, dots, underscores or hyphens')
+  .requiredOption('--role <role>', ROLES.join(' or '))
+  .action((options: { name: string; role: string }) =>
+    act(() => addPerson(program.opts<GlobalOptions>().config, options.name, options.role)),
+  );
+
+await program.parseAsync();
