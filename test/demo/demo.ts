@@ -52,7 +52,7 @@ export class Demo {
       command: process.execPath,
       args: [PROGRAMS.controller, '--config', layout.controllerConfigFile],
       logFile: layout.logFile('controller'),
-      ready: /http:\/\/\S+/,
+      ready: /^longroof-controller: http/m,
     });
     for (const { name, configFile } of layout.units) {
       this.#say(`${name}: starting its recorder`);
