@@ -6,6 +6,7 @@
 import path from 'node:path';
 import type { MonoMs, UtcMs } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
+import { readBoxHeader } from '@longroof/base/iso-box';
 import { type FragmentMeta, type StreamName, streamText, type WallClaim } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protocol/journal';
@@ -125,7 +126,7 @@ export class SpoolCore {
     const startMonoMs = fragment.meta.startMonoMs;
     if (!state.diskState.accepting) return this.#drop(stream, state.diskState.cause, startMonoMs);
     const bytes = fragment.parts.reduce((sum, part) => sum + part.length, 0);
-    if (bytes !== fragment.meta.bytes || fragment.init.sha256 !== fragment.meta.initSha256)
+    if (bytes !== fragment.meta.bytes || !isMoofMdat(fragment.parts[0], bytes) || fragment.init.sha256 !== fragment.meta.initSha256)
       return this.#drop(stream, 'damaged', startMonoMs, 'its metadata does not fit');
     const { unit, epoch, run, boot } = this.identity;
     const meta: FragmentMeta = { ...fragment.meta, unit, epoch, run, seq: stream.nextSeq, boot, sha256: hashParts(fragment.parts), wall };
@@ -206,6 +207,14 @@ export class SpoolCore {
     this.state.reels.releaseAll();
     this.state.index.close();
   }
+}
+
+/** One `moof` and one `mdat` of together `bytes`: what a scan of the reel will ask for. The first part holds both headers. */
+function isMoofMdat(head: Uint8Array | undefined, bytes: number): boolean {
+  const moof = head && readBoxHeader(head, 0);
+  if (!head || moof?.type !== 'moof') return false;
+  const mdat = readBoxHeader(head, moof.bytes);
+  return mdat?.type === 'mdat' && moof.bytes + mdat.bytes === bytes;
 }
 
 function round(ms: number): number {

@@ -22,13 +22,16 @@ export interface TestFragmentOptions {
   durationMs?: number;
   payloadBytes?: number;
   init?: InitSegment;
+  /** Payload of zeros: quick to make. */
+  zeros?: boolean;
 }
 
 /** A fragment of `durationMs` (1000) with random payload in two parts. */
 export function testFragment(random: Random, stream: StreamName, options: TestFragmentOptions): BuiltFragment {
-  const { startMonoMs, durationMs = 1000, payloadBytes = 400, init = testInit() } = options;
+  const { startMonoMs, durationMs = 1000, payloadBytes = 400, init = testInit(), zeros = false } = options;
   const payload = Buffer.allocUnsafeSlow(payloadBytes);
-  for (let at = 0; at + 4 <= payloadBytes; at += 4) payload.writeUInt32BE(random.int(0, 2 ** 32), at);
+  if (zeros) payload.fill(0);
+  else for (let at = 0; at + 4 <= payloadBytes; at += 4) payload.writeUInt32BE(random.int(0, 2 ** 32), at);
   const mdatHeader = Buffer.alloc(8);
   mdatHeader.writeUInt32BE(8 + payloadBytes, 0);
   mdatHeader.write('mdat', 4, 'latin1');

@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '@longroof/base/clock';
+import { systemDisk } from '@longroof/base/disk';
+import { silentLog } from '@longroof/base/log';
+import { seededRandom, testSeed } from '@longroof/base/random';
+import t from 'tap';
+import { QUEUE_BYTES_MAX } from './client.js';
+import { checkSpool } from './fsck.js';
+import { openSpool, type SpoolOptions } from './open.js';
+import type { Spool } from './spool.js';
+import { testFragment } from './test-fragments.js';
+import { FRONT, testKeyPem } from './test-spool.js';
+
+function folder(t: { teardown(run: () => void): void }): string {
+  const made = mkdtempSync(path.join(tmpdir(), 'longroof-worker-'));
+  t.teardown(() => rmSync(made, { recursive: true }));
+  return made;
+}
+
+function open(root: string, options: Partial<SpoolOptions> = {}): Promise<Spool> {
+  return openSpool({
+    ...{ path: root, quotaBytes: 256 * 2 ** 20, unit: 'wagon-7', journalKeyPem: testKeyPem, version: '1', configSha256: 'ab' },
+    ...{ cameras: [{ camera: 'front', renditions: ['original', 'proxy'] }], clock: systemClock, log: silentLog, ...options },
+  });
+}
+
+function damage(root: string, scratchIn: string): unknown {
+  const scratch = path.join(scratchIn, `scratch-${systemClock.mono()}`);
+  mkdirSync(scratch);
+  return checkSpool(systemDisk, root, scratch).damage;
+}
+
+t.test('S7: a disk that stalls for three seconds costs no footage; the agent never waits for it', async (t) => {
+  const at = folder(t);
+  process.env['LONGROOF_TEST_SYNC_MS'] = '3000';
+  const diskModule = new URL('./test-slow-disk.js', import.meta.url).href;
+  const spool = await open(path.join(at, 'spool'), { faults: { diskModule } });
+  delete process.env['LONGROOF_TEST_SYNC_MS'];
+  const random = seededRandom(3);
+  spool.openStream(FRONT);
+  let startMonoMs = systemClock.mono();
+  let longestMs = 0;
+  for (let index = 0; index < 40; index++) {
+    await systemClock.sleep(100);
+    const fragment = testFragment(random, FRONT, { startMonoMs, durationMs: 100, payloadBytes: 40_000 });
+    startMonoMs += 100;
+    const before = systemClock.mono();
+    t.ok(spool.write(fragment, { utcMs: systemClock.utc(), source: 'ntp', errorMs: 20 }));
+    longestMs = Math.max(longestMs, systemClock.mono() - before);
+  }
+  t.ok(longestMs < 1000, `the longest write took ${Math.round(longestMs)} ms`);
+  await spool.close();
+  const again = await open(path.join(at, 'spool'));
+  t.equal((await again.select([FRONT], 0, systemClock.utc() + 1000)).fragments.length, 40);
+  await again.close();
+  t.same(damage(path.join(at, 'spool'), at), []);
+});
+
+t.test('S5 S7: beyond its bound the queue refuses, and the time is a gap of cause disk-slow', async (t) => {
+  const at = folder(t);
+  const spool = await open(path.join(at, 'spool'));
+  const random = seededRandom(4);
+  spool.openStream(FRONT);
+  let startMonoMs = systemClock.mono();
+  let refused = 0;
+  const fragments = Array.from({ length: 20 }, (_, index) =>
+    testFragment(random, FRONT, { startMonoMs: startMonoMs + index * 1000, payloadBytes: 8 * 2 ** 20, zeros: true }),
+  );
+  // All in one turn of the loop: the worker cannot keep up.
+  for (const fragment of fragments) {
+    if (!spool.write(fragment, { utcMs: systemClock.utc(), source: 'ntp', errorMs: 20 })) refused += 1;
+    t.ok(spool.stats().queuedBytes <= QUEUE_BYTES_MAX + 9 * 2 ** 20);
+  }
+  startMonoMs += 20_000;
+  t.ok(refused > 0);
+  await systemClock.sleep(500);
+  spool.write(testFragment(random, FRONT, { startMonoMs }), { utcMs: systemClock.utc(), source: 'ntp', errorMs: 20 });
+  await spool.close();
+  const again = await open(path.join(at, 'spool'));
+  const gaps = (await again.journal(0, 1e6)).filter((record) => record.type === 'gap').map((record) => record.body);
+  t.match(gaps, [{ cause: 'disk-slow' }]);
+  await again.close();
+  t.same(damage(path.join(at, 'spool'), at), []);
+});
+
+t.test('S2: a program killed at any moment has every fragment that it called durable', async (t) => {
+  const seed = testSeed();
+  t.comment(`seed ${seed}`);
+  const random = seededRandom(seed);
+  const at = folder(t);
+  const root = path.join(at, 'spool');
+  const program = fileURLToPath(new URL('./test-killed.js', import.meta.url));
+  const claimed = new Set<string>();
+  for (let round = 0; round < 3; round++) {
+    const child = spawn(process.execPath, [program, root, testKeyPem], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    let running: () => void = () => {};
+    const started = new Promise<void>((resolve) => {
+      running = resolve;
+    });
+    child.stdout.on('data', (piece: Buffer) => {
+      text += piece.toString();
+      running();
+    });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    await started;
+    await systemClock.sleep(random.int(0, 1200));
+    child.kill('SIGKILL');
+    await ended;
+    for (const line of text.split('\n').slice(0, -1)) claimed.add(line);
+  }
+  const spool = await open(root);
+  const { fragments } = await spool.select([FRONT, { camera: 'front', rendition: 'proxy' }], 0, systemClock.utc() + 1000);
+  const found = new Set(fragments.map(({ meta }) => `${meta.rendition === 'proxy' ? 'front.proxy' : 'front'} ${meta.run} ${meta.seq}`));
+  t.same(
+    [...claimed].filter((line) => !found.has(line)),
+    [],
+  );
+  t.ok(claimed.size > 6);
+  const runs = (await spool.journal(0, 1e6)).filter((record) => record.type === 'run').map((record) => record.body);
+  t.match(runs, [{ ended: 'first' }, { ended: 'agent-restart' }, { ended: 'agent-restart' }, { ended: 'agent-restart' }]);
+  await spool.close();
+  t.same(damage(root, at), []);
+});
+
+t.test('S8: flushes a second and bytes written over footage bytes are measured', async (t) => {
+  const at = folder(t);
+  const spool = await open(path.join(at, 'spool'));
+  const random = seededRandom(5);
+  spool.openStream(FRONT);
+  const startMonoMs = systemClock.mono();
+  let durable = 0;
+  spool.onDurable(() => {
+    durable += 1;
+  });
+  for (let index = 0; index < 10; index++) {
+    const fragment = testFragment(random, FRONT, { startMonoMs: startMonoMs + index * 100, durationMs: 100, payloadBytes: 200_000 });
+    spool.write(fragment, { utcMs: systemClock.utc(), source: 'ntp', errorMs: 20 });
+    await systemClock.sleep(100);
+  }
+  while (durable < 3 || spool.stats().fragments < 10) await systemClock.sleep(50);
+  const stats = spool.stats();
+  t.ok(stats.flushesPerS > 0);
+  t.ok(stats.writeAmplification >= 0 && stats.writeAmplification < 5, `${stats.writeAmplification}`);
+  t.match(stats, { state: /ok|slow/, fragments: 10, pendingFragments: 10, quotaBytes: 256 * 2 ** 20 });
+  t.ok(stats.usedBytes > 2_000_000 && stats.freeBytes > 0);
+  await spool.close();
+});
