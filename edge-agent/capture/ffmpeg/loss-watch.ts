@@ -1,5 +1,5 @@
 /** Looks at the packets on their way to ffmpeg: which sequence numbers are missing, whether the camera tells its time. */
-import type { Clock } from '@longroof/base/clock';
+import type { Clock, MonoMs } from '@longroof/base/clock';
 import { readSenderReport } from '../rtp/rtcp.js';
 import { SEQUENCE_LATE, SEQUENCE_RESTART, SequenceCounter } from '../rtp/sequence.js';
 
@@ -14,6 +14,8 @@ interface Source {
 export class LossWatch {
   /** Packets seen so far. */
   packets = 0;
+  /** When the first of them was read. */
+  firstMonoMs: MonoMs | undefined;
   /** Sender reports with the camera's wall clock, and its distance to our monotonic clock by the newest. */
   reports = 0;
   utcLessMonoMs = 0;
@@ -36,6 +38,7 @@ export class LossWatch {
       return;
     }
     this.packets += 1;
+    this.firstMonoMs ??= this.#clock.mono();
     const ssrc = bytes.readUInt32BE(start + 8);
     let source = this.#sources.get(channel);
     if (!source || source.ssrc !== ssrc) {

@@ -21,6 +21,9 @@ const KEY_FRAME_MS = 15_000;
 const WATCH_MS = 500;
 /** ffmpeg looks at the stream for a while before it gives anything. */
 const FIRST_OUTPUT_MS = 20_000;
+/** To start ffmpeg and set up the session. */
+const START_MS = 10_000;
+const COPIED_AUDIO = /^a=rtpmap:\d+ +mpeg4-generic\//im;
 
 export interface FfmpegDeps {
   options: CaptureOptions;
@@ -54,11 +57,12 @@ export class FfmpegRunner implements Runner {
 
 function ffmpegArguments(url: string, sdp: string, wantAudio: boolean): string[] {
   const audio = wantAudio && /^m=audio /m.test(sdp);
-  const copyAudio = /^a=rtpmap:\d+ +mpeg4-generic\//im.test(sdp);
+  const copyAudio = COPIED_AUDIO.test(sdp);
   const input = ['-rtsp_transport', 'tcp', '-allowed_media_types', audio ? 'video+audio' : 'video', '-fflags', '+genpts'];
   const probe = ['-analyzeduration', '3000000', '-probesize', '4000000', '-fpsprobesize', '0'];
   const map = ['-map', '0:v:0', ...(audio ? ['-map', '0:a:0'] : [])];
-  const codecs = ['-c:v', 'copy', ...(audio ? ['-c:a', copyAudio ? 'copy' : 'aac'] : [])];
+  // From the first packet on, so that we know when the first sample arrived; what is in front of a key frame we leave out ourselves.
+  const codecs = ['-c:v', 'copy', '-copyinkf', ...(audio ? ['-c:a', copyAudio ? 'copy' : 'aac'] : [])];
   const muxer = ['-f', 'mp4', '-movflags', '+empty_moov+default_base_moof+frag_every_frame', '-use_editlist', '0'];
   const common = ['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'error', '-threads', '1'];
   return [
@@ -84,8 +88,12 @@ class FfmpegSession {
   readonly #hooks: SessionHooks;
   #fault: Fault | undefined;
   #finish: () => void = () => undefined;
-  #playing = false;
-  #silentMs = 0;
+  #packets = 0;
+  #packetSilenceMs = 0;
+  #samples = 0;
+  #sampleSilenceMs = 0;
+  #noKeyFrame = false;
+  /** When the first sample came out. */
   #sampleMonoMs: number | undefined;
 
   constructor(url: CameraUrl, deps: FfmpegDeps, hooks: SessionHooks) {
@@ -106,7 +114,7 @@ class FfmpegSession {
     const relay = new Relay(this.#url, { hub: readHub(clock), auth, ended: (fault) => this.#end(fault) });
     const stop = (): void => {
       this.#end(new Fault('cancelled', 'LR_CANCELLED', 'stopped'));
-      if (!this.#playing) relay.end(new Fault('cancelled', 'LR_CANCELLED', 'stopped'));
+      if (this.#sampleMonoMs === undefined) relay.end(new Fault('cancelled', 'LR_CANCELLED', 'stopped'));
     };
     signal.addEventListener('abort', stop, { once: true });
     try {
@@ -125,48 +133,46 @@ class FfmpegSession {
 
   async #record(relay: Relay, sdp: string, finished: Promise<void>): Promise<void> {
     const { clock, options, sink, axis } = this.#deps;
-    const samples = new FfmpegSamples({
-      sink,
-      axis,
-      clock,
-      watch: relay.watch,
-      started: this.#hooks.footage,
-      copiesAudio: /mpeg4-generic/i.test(sdp),
-    });
+    const copiesAudio = COPIED_AUDIO.test(sdp);
+    const samples = new FfmpegSamples({ sink, axis, clock, watch: relay.watch, started: this.#hooks.footage, copiesAudio });
     const local = await relay.listen();
     const child = new FfmpegProcess(ffmpegArguments(local, sdp, options.audio), clock, {
       output: (bytes) => {
         samples.push(bytes);
-        if (samples.videoSamples === 0) return;
-        this.#silentMs = 0;
-        if (!this.#playing) this.#hooks.playing();
-        this.#playing = true;
-        this.#sampleMonoMs ??= clock.mono();
+        if (samples.videoSamples === 0 || this.#sampleMonoMs !== undefined) return;
+        this.#sampleMonoMs = clock.mono();
+        this.#hooks.playing();
       },
       failed: (error) => this.#end(toFault(error, 'reading from ffmpeg')),
-      exited: (how, started) =>
-        this.#end(
-          captureFault(started ? 'LR_FFMPEG_EXIT' : 'LR_FFMPEG_START', `ffmpeg: ${how}${child.complaints ? `: ${child.complaints}` : ''}`),
-        ),
+      exited: (how, started) => {
+        const told = `ffmpeg: ${how}${child.complaints ? `: ${child.complaints}` : ''}`;
+        // Its connection is seen to close first, but only its end says why.
+        if (this.#fault?.code === 'LR_FFMPEG_EXIT') this.#fault = undefined;
+        this.#end(captureFault(started ? 'LR_FFMPEG_EXIT' : 'LR_FFMPEG_START', told));
+      },
     });
-    let packets = 0;
-    let noKeyFrame = false;
-    const watch = clock.every(WATCH_MS, () => {
-      this.#silentMs += WATCH_MS;
-      if (relay.watch.packets !== packets && !this.#playing && this.#silentMs < FIRST_OUTPUT_MS)
-        this.#silentMs = Math.min(this.#silentMs, options.stallMs);
-      if (relay.watch.packets === packets && this.#silentMs > options.stallMs)
-        this.#end(captureFault('LR_RTSP_STALLED', `the camera has sent no video for ${options.stallMs} ms`));
-      packets = relay.watch.packets;
-      if (!noKeyFrame && !samples.started && this.#sampleMonoMs !== undefined && clock.mono() - this.#sampleMonoMs > KEY_FRAME_MS) {
-        noKeyFrame = true;
-        this.#hooks.trouble(captureFault('LR_CAPTURE_NO_KEY_FRAME', `no key frame within ${KEY_FRAME_MS / 1000} s; waiting for one`));
-      }
-    });
+    const watch = clock.every(WATCH_MS, () => this.#watch(relay, samples));
     await finished;
     watch.cancel();
     await child.stop();
     samples.end();
+  }
+
+  /** Silence is counted in turns of this watch, so that a time in which we did not run ourselves is none. */
+  #watch(relay: Relay, samples: FfmpegSamples): void {
+    const { clock, options } = this.#deps;
+    this.#packetSilenceMs = relay.watch.packets === this.#packets ? this.#packetSilenceMs + WATCH_MS : 0;
+    this.#packets = relay.watch.packets;
+    this.#sampleSilenceMs = samples.videoSamples === this.#samples ? this.#sampleSilenceMs + WATCH_MS : 0;
+    this.#samples = samples.videoSamples;
+    if (this.#packetSilenceMs > options.stallMs + (this.#packets === 0 ? START_MS : 0))
+      this.#end(captureFault('LR_RTSP_STALLED', `the camera has sent no video for ${options.stallMs} ms`));
+    if (this.#sampleSilenceMs > FIRST_OUTPUT_MS)
+      this.#end(captureFault('LR_FFMPEG_OUTPUT', `ffmpeg has made nothing of what the camera sends for ${FIRST_OUTPUT_MS / 1000} s`));
+    const waitsSince = samples.started || this.#noKeyFrame ? undefined : this.#sampleMonoMs;
+    if (waitsSince === undefined || clock.mono() - waitsSince <= KEY_FRAME_MS) return;
+    this.#noKeyFrame = true;
+    this.#hooks.trouble(captureFault('LR_CAPTURE_NO_KEY_FRAME', `no key frame within ${KEY_FRAME_MS / 1000} s; waiting for one`));
   }
 
   #end(fault: Fault): void {

@@ -26,6 +26,8 @@ export interface FfmpegSamplesDeps {
 
 /** 200 frames a second; ffmpeg sets the first two frames of a session a tick apart. */
 const FRAME_TICKS_MIN = 450;
+/** ffmpeg's time of the first frame may be a frame late; a better estimate is always the smaller one. */
+const FIRST_MARGIN_MS = 100;
 
 interface Video {
   track: Mp4Track;
@@ -100,6 +102,9 @@ export class FfmpegSamples {
 
   /** A sample comes out when the next one has come in, so what arrived just now is a frame younger. */
   #observe(ticks: number, arrivalMonoMs: MonoMs): void {
+    // The first ones were held back while ffmpeg looked at the stream: the first arrived with the first packet.
+    const { firstMonoMs } = this.#deps.watch;
+    if (this.videoSamples === 0 && firstMonoMs !== undefined) this.#times.observe(ticks, firstMonoMs + FIRST_MARGIN_MS);
     const distance = ticks - this.#lastTicks;
     if (distance > FRAME_TICKS_MIN && distance < this.#frameTicks) this.#frameTicks = distance;
     this.#lastTicks = ticks;
@@ -128,7 +133,8 @@ export class FfmpegSamples {
     const lostPackets = this.#deps.watch.takeLost();
     // Which unit a loss hit is known only about: the one that comes out next.
     if (lostPackets > 0 || !unit.pictureBegins) unit.damaged = true;
-    output.video({ ticks, arrivalMonoMs: this.#deps.clock.mono(), lostPackets, unit }, video);
+    const arrivalMonoMs = Math.min(this.#deps.clock.mono(), this.#times.monoAt(ticks));
+    output.video({ ticks, arrivalMonoMs, lostPackets, unit }, video);
   }
 }
 
