@@ -13,7 +13,7 @@ async function finish(wagon: FaultWagon, before: ReturnType<FaultWagon['rows']>)
   check(exit === 0, `the agent ended with ${exit}`);
   nothingLost(before, wagon.rows());
   await fsckClean(wagon);
-  accountedFor(wagon, wagon.firstStartMonoMs + 1000, monoNow);
+  accountedFor(wagon, wagon.accountableFromMonoMs(), monoNow);
 }
 
 /** `cause` must explain at least all but 8 s of the time away (noticing takes up to 5 s). */

@@ -26,7 +26,7 @@ async function recovered(wagon: FaultWagon, before: ReturnType<FaultWagon['rows'
   check(exit === 0, `the agent ended with ${exit}: ${wagon.agent?.output().slice(-2000)}`);
   nothingLost(before, wagon.rows());
   await fsckClean(wagon);
-  accountedFor(wagon, wagon.firstStartMonoMs + 1000, monoNow);
+  accountedFor(wagon, wagon.accountableFromMonoMs(), monoNow);
 }
 
 function expectCause(wagon: FaultWagon, cause: string, fromMonoMs: number, toMonoMs: number, leastMs: number): void {

@@ -41,7 +41,7 @@ export async function kills(count: number, random: Random, report: Report): Prom
     check(exit === 0, `the agent ended with ${exit}`);
     nothingLost(before, wagon.rows());
     await fsckClean(wagon);
-    accountedFor(wagon, wagon.firstStartMonoMs + 1000, restartMonoMs);
+    accountedFor(wagon, wagon.accountableFromMonoMs(), restartMonoMs);
     for (const death of deaths.slice(0, -1)) {
       for (const camera of wagon.cameras) {
         const explained = gapMs(wagon.gaps(), camera, 'agent-restart', death.fromMonoMs - NEWEST_LOSS_MS_MAX, death.toMonoMs + 2000);

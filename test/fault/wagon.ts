@@ -10,6 +10,9 @@ import { type RtspServer, startRtspServer } from '../peers/rtsp/server.js';
 import { bin, journalRecords, prepareWagon, ROOT } from '../peers/wagon.js';
 import { type Row, spoolRows } from './rows.js';
 
+/** Between the first record of a run and the last opened stream, on a busy machine. */
+const STREAMS_OPEN_MS = 500;
+
 export interface FaultWagonOptions {
   cameras?: number;
   quota?: string;
@@ -26,8 +29,6 @@ export class FaultWagon {
   readonly #faultsFile: string;
   #unitFile = '';
   agent: Program | undefined;
-  /** CLOCK_MONOTONIC when the agent was first started. */
-  firstStartMonoMs = Number.NaN;
 
   static async make(options: FaultWagonOptions = {}): Promise<FaultWagon> {
     const cameras = Array.from({ length: options.cameras ?? 2 }, (_, i) => `cam-${i + 1}`);
@@ -63,7 +64,6 @@ export class FaultWagon {
   }
 
   start(): Program {
-    if (Number.isNaN(this.firstStartMonoMs)) this.firstStartMonoMs = monoMs();
     this.agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], {
       env: { LD_PRELOAD: faultsLibrary(), LONGROOF_FAULTS: this.#faultsFile, LONGROOF_FAULTS_UNDER: this.spool },
     });
@@ -77,6 +77,12 @@ export class FaultWagon {
       return this.cameras.every((camera) => rows.some((row) => row.camera === camera && row.endMonoMs > sinceMonoMs));
     };
     await until(`all cameras record\n${this.agent?.output().slice(-3000)}`, () => recorded(), withinMs);
+  }
+
+  /** From when on every camera must be accounted for: the first run has begun and opened its streams. */
+  accountableFromMonoMs(): number {
+    const runs = journalRecords(this.spool).filter((record) => record['type'] === 'run');
+    return Math.min(...runs.map((run) => run['monoMs'] as number)) + STREAMS_OPEN_MS;
   }
 
   rows(): Row[] {
