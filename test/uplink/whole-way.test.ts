@@ -49,10 +49,9 @@ function folder(test: Test): string {
   return dir;
 }
 
-/** A spool with `count` fragments of each of two cameras, from now on. */
-async function filledSpool(dir: string, identity: UnitIdentity, count: number, payloadBytes: number): Promise<Spool> {
+function emptySpool(dir: string, identity: UnitIdentity): Promise<Spool> {
   const cameras = [FRONT, REAR].map(({ camera, rendition }) => ({ camera, renditions: [rendition] }));
-  const spool = await openSpool({
+  return openSpool({
     path: path.join(dir, 'spool'),
     quotaBytes: 512 * 1024 * 1024,
     unit: UNIT,
@@ -63,6 +62,10 @@ async function filledSpool(dir: string, identity: UnitIdentity, count: number, p
     clock: systemClock,
     log,
   });
+}
+
+/** Writes `count` fragments of each of two cameras, from now on, and gives the wall time at which they end. */
+async function fill(spool: Spool, count: number, payloadBytes: number): Promise<number> {
   const startMonoMs = systemClock.mono();
   const offsetMs = systemClock.utc() - systemClock.mono();
   spool.noteClock({ atMonoMs: systemClock.mono(), offsetMs, source: 'ntp', errorMs: 10 });
@@ -84,13 +87,12 @@ async function filledSpool(dir: string, identity: UnitIdentity, count: number, p
     }
   }
   await until('all durable', () => durable >= count);
-  return spool;
+  return startMonoMs + offsetMs + count * FRAGMENT_MS;
 }
 
 async function startUnit(dir: string, identity: UnitIdentity, port: number, count: number, payloadBytes: number): Promise<Unit> {
   const fromUtcMs = systemClock.utc() - 1000;
-  const spool = await filledSpool(dir, identity, count, payloadBytes);
-  const toUtcMs = systemClock.utc() + count * FRAGMENT_MS;
+  const spool = await emptySpool(dir, identity);
   const uplink = createUplink({
     config: { host: '127.0.0.1', port, unit: UNIT },
     identity: () => ({ keyPem: identity.unitKeyPem, certificatePem: identity.unitCertificatePem, rootPem: identity.rootPem }),
@@ -101,6 +103,7 @@ async function startUnit(dir: string, identity: UnitIdentity, port: number, coun
     version: '0.1.0',
   });
   const commander = createCommander({ uplink, spool, disk: systemDisk, clock: systemClock, log, dir: path.join(dir, 'spool') });
+  const toUtcMs = (await fill(spool, count, payloadBytes)) - 5;
   commander.start();
   uplink.start();
   return {
