@@ -1,8 +1,16 @@
-/** Free ports on loopback for the demo's parts: those of the last start where they are still free, so that nothing moves without need. */
+/**
+ * Free ports on loopback for the demo's parts: those of the last start where they are still free, so that nothing moves without need.
+ * New ones lie below the range from which the system gives ports to connections, or one of those might take it before its owner does.
+ */
+import { randomInt } from 'node:crypto';
 import dgram from 'node:dgram';
 import net from 'node:net';
 
-/** Whether `port` can be listened on; 0 asks for any. Gives the port, or undefined when it is taken. */
+const PORT_MIN = 15_000;
+const PORT_END = 32_000;
+const TRIES_MAX = 1000;
+
+/** Gives the port when it can be listened on, undefined when it is taken. */
 export function tryPort(port: number): Promise<number | undefined> {
   return new Promise((resolve) => {
     const server = net.createServer();
@@ -25,6 +33,15 @@ function tryUdpPort(port: number): Promise<number | undefined> {
   });
 }
 
+/** A port that is free now. */
+export async function freePort(look = tryPort): Promise<number> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const port = await look(randomInt(PORT_MIN, PORT_END));
+    if (port !== undefined) return port;
+  }
+  throw new Error(`no free port from ${PORT_MIN} to ${PORT_END}`);
+}
+
 /** `kind` of each name: what the port is for. Names keep their port from `before` where it is free. */
 export async function choosePorts<N extends string>(
   names: readonly { name: N; kind: 'tcp' | 'udp' }[],
@@ -35,7 +52,7 @@ export async function choosePorts<N extends string>(
   for (const { name, kind } of names) {
     const look = kind === 'tcp' ? tryPort : tryUdpPort;
     let port = before[name] === undefined ? undefined : await look(before[name]);
-    while (port === undefined || taken.has(port)) port = await look(0);
+    while (port === undefined || taken.has(port)) port = await freePort(look);
     taken.add(port);
     chosen[name] = port;
   }

@@ -155,7 +155,16 @@ t.test('the claimed time of every frame is the time in its picture', { timeout: 
     t.comment(
       `${stream}: ${errors.length} of ${frames} frames read, mean ${mean.toFixed(1)} ms, worst ${worst.toFixed(1)} ms, by ${[...sources]}`,
     );
-    t.comment(`first: ${errors.slice(0, 8).map((error) => error.toFixed(0)).join(' ')}; largest: ${[...errors].sort((a, b) => Math.abs(b) - Math.abs(a)).slice(0, 8).map((error) => error.toFixed(0)).join(' ')}`);
+    t.comment(
+      `first: ${errors
+        .slice(0, 8)
+        .map((error) => error.toFixed(0))
+        .join(' ')}; largest: ${[...errors]
+        .sort((a, b) => Math.abs(b) - Math.abs(a))
+        .slice(0, 8)
+        .map((error) => error.toFixed(0))
+        .join(' ')}`,
+    );
     t.ok(errors.length > RECORD_S * 3, `${stream}: ${errors.length} frames compared`);
     t.ok(Math.abs(worst) <= ERROR_MS_MAX, `${stream}: worst ${worst.toFixed(1)} ms`);
   }

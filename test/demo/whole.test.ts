@@ -8,7 +8,7 @@ import path from 'node:path';
 import type { CoverageShape, UnitShape } from '@longroof/controller/api/shapes';
 import t, { type Test } from 'tap';
 import { cpuSeconds, type Program, startProgram, until } from '../peers/program.js';
-import { tryPort } from './ports.js';
+import { freePort } from './ports.js';
 
 const WHOLE = process.env['LONGROOF_DEMO_WHOLE'] !== undefined;
 const WAGONS = WHOLE ? 2 : 1;
@@ -77,7 +77,7 @@ async function oldest(get: (what: string) => Promise<unknown>, sinceUtcMs: numbe
 t.test('starts, records, mends itself, stops, goes on', { timeout: 300_000 }, async (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'longroof-demo-'));
   t.teardown(() => fs.rmSync(folder, { recursive: true, force: true }));
-  const port = (await tryPort(0))!;
+  const port = await freePort();
   const sinceUtcMs = Date.now() - 5000;
 
   const first = await start(folder, port);
@@ -90,7 +90,6 @@ t.test('starts, records, mends itself, stops, goes on', { timeout: 300_000 }, as
     'every camera records',
   );
   await until('a position', async () => ((await get('/api/units/wagon-1')) as UnitShape).position, 60_000);
-  const oldestFirst = await oldest(get, sinceUtcMs);
 
   const measureS = 10;
   const cpuBefore = first.pids.map(({ pid }) => cpuSeconds(pid));
@@ -107,10 +106,12 @@ t.test('starts, records, mends itself, stops, goes on', { timeout: 300_000 }, as
     return first.pids.some(({ pid, command }) => command.includes('longroof-agent') && command.includes('wagon-1') && pid !== agent.pid);
   });
   await stop(t, first);
+  const stoppedUtcMs = Date.now();
 
   const second = await start(folder, port);
   t.teardown(() => second.program.stop('SIGKILL'));
   t.equal(second.password, first.password, 'the password stays');
-  t.equal(await oldest(await signIn(second), sinceUtcMs), oldestFirst, 'footage of the first start is still known');
+  const from = Date.parse(await oldest(await signIn(second), sinceUtcMs));
+  t.ok(from > sinceUtcMs && from < stoppedUtcMs, 'footage of the first start is known in the second');
   await stop(t, second);
 });
