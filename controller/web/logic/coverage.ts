@@ -90,17 +90,29 @@ export function rowsOf(coverage: CoverageLike): Row[] {
   return rows.sort((a, b) => a.camera.localeCompare(b.camera) || a.rendition.localeCompare(b.rendition));
 }
 
-/** What the row says of a time. A gap wins over footage that overlaps it by a rounding. */
+/** A gap in the recording itself; time that is not reported yet may still turn out to be footage. */
+export function isRealGap(piece: Piece): boolean {
+  return piece.kind === 'gap' && piece.cause !== UNREPORTED;
+}
+
+/**
+ * What the row says of a time. A gap wins over footage that overlaps it by a rounding; within `slackMs` the nearest gap wins over
+ * what is no gap, so that a short one can be hit.
+ */
 export function pieceAt(row: Row, atMs: number, slackMs = 0): Piece | undefined {
-  let found: Piece | undefined;
+  let here: Piece | undefined;
+  let near: Piece | undefined;
+  let nearMs = slackMs;
   for (const piece of row.pieces) {
     if (piece.fromMs > atMs + slackMs) break;
-    if (piece.fromMs <= atMs && atMs < piece.toMs) {
-      if (piece.kind === 'gap') return piece;
-      found = piece;
-    } else if (piece.kind === 'gap' && piece.fromMs - slackMs <= atMs && atMs < piece.toMs + slackMs) return piece;
+    if (piece.fromMs <= atMs && atMs < piece.toMs && (here === undefined || isRealGap(piece))) here = piece;
+    const distanceMs = Math.max(piece.fromMs - atMs, atMs - piece.toMs, 0);
+    if (isRealGap(piece) && distanceMs <= nearMs) {
+      near = piece;
+      nearMs = distanceMs;
+    }
   }
-  return found;
+  return here && isRealGap(here) ? here : (near ?? here);
 }
 
 const UNREPORTED = 'not-yet-reported';

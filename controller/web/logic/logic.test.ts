@@ -38,6 +38,8 @@ t.test('rows: neighbours of one kind become one stretch, and a time says what is
   t.match(pieceAt(front(), START + 35_000), { kind: 'footage', where: 'wagon', bytes: 4000, clock: { errorMs: 400 } });
   t.match(pieceAt(front(), START + 41_000), { kind: 'gap', cause: 'camera-stalled', detail: 'silence' });
   t.match(pieceAt(front(), START + 39_900, 500), { kind: 'gap' }, 'a gap is hit from nearby');
+  t.match(pieceAt(front(), START + 51_000, 20_000), { kind: 'gap', cause: 'camera-stalled' }, 'also from time not reported yet');
+  t.match(pieceAt(front(), START + 51_000), { kind: 'gap', cause: 'not-yet-reported' });
   t.equal(pieceAt(front(), START + 70_000), undefined);
   t.equal(pieceAt(front(), START - 1), undefined);
 });

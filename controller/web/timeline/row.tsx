@@ -3,7 +3,7 @@
  * as time and what is there. Time runs from left to right in every language.
  */
 import { type KeyboardEvent, type PointerEvent, useRef } from 'react';
-import { barsOf, GAP_WIDTH_MIN, type Range, type Row } from '../logic/coverage.js';
+import { barsOf, GAP_WIDTH_MIN, isRealGap, type Range, type Row } from '../logic/coverage.js';
 
 export interface RowProps {
   row: Row;
@@ -31,7 +31,7 @@ export function TimelineRow(props: RowProps) {
   const height = row.rendition === 'original' ? 26 : 12;
   const perMs = width / (span.toMs - span.fromMs);
   const pointer = usePointer(props);
-  const atMs = cursorMs ?? span.toMs - (span.toMs - span.fromMs) / STEPS;
+  const atMs = cursorMs ?? span.toMs - 1;
   const x = (ms: number): number => (ms - span.fromMs) * perMs;
   return (
     <div
@@ -103,7 +103,7 @@ function usePointer({ span, width, onRead, onSelect }: RowProps) {
 
 /** Start of the next gap, or of the one before. */
 function gapFrom(row: Row, atMs: number, forward: boolean): number | undefined {
-  const starts = row.pieces.filter((piece) => piece.kind === 'gap').map((piece) => piece.fromMs);
+  const starts = row.pieces.filter(isRealGap).map((piece) => piece.fromMs);
   return forward ? starts.find((ms) => ms > atMs + 1) : starts.findLast((ms) => ms < atMs - 1);
 }
 
@@ -114,7 +114,7 @@ function onKey(event: KeyboardEvent, props: RowProps, atMs: number): void {
   if (event.key === 'ArrowRight') toMs = atMs + stepMs;
   else if (event.key === 'ArrowLeft') toMs = atMs - stepMs;
   else if (event.key === 'Home') toMs = span.fromMs;
-  else if (event.key === 'End') toMs = span.toMs - stepMs;
+  else if (event.key === 'End') toMs = span.toMs - 1;
   else if (event.key === 'PageDown') toMs = gapFrom(row, atMs, true) ?? atMs;
   else if (event.key === 'PageUp') toMs = gapFrom(row, atMs, false) ?? atMs;
   else if (event.key === 'Escape') props.onSelect(undefined);
