@@ -19,7 +19,7 @@ import { CoverageReader } from './fleet/coverage.js';
 import { Pulls } from './fleet/pulls.js';
 import { UnitReader } from './fleet/units.js';
 import { createIngest, type Ingest } from './ingest/ingest.js';
-import { openKeys } from './keys.js';
+import { type CentreKeys, checkKeys, openKeys } from './keys.js';
 import { Playback } from './playback/playback.js';
 import { openFolderBlobs } from './store/folder-blobs.js';
 import { openStore, type Store } from './store/open.js';
@@ -65,7 +65,7 @@ export class Centre {
       const broker = createBroker({ host: mqtt.host, port: mqtt.port, keys: server, log });
       const signers = { receipt: signer(keys.receipt), desired: signer(keys.desired) };
       const ingest = createIngest({ store, blobs, broker, keys: signers, clock, log });
-      const api = await openApi({ ...options, store, ingest, blobs, broker });
+      const api = await openApi({ ...options, store, ingest, blobs, broker, keys });
       undo.push(() => api.close());
       await ingest.start();
       undo.push(() => ingest.stop());
@@ -92,9 +92,10 @@ interface ApiNeeds extends CentreOptions {
   ingest: Ingest;
   blobs: Awaited<ReturnType<typeof openFolderBlobs>>;
   broker: ReturnType<typeof createBroker>;
+  keys: CentreKeys;
 }
 
-async function openApi({ config, clock, disk, log, store, ingest, blobs, broker }: ApiNeeds): Promise<FastifyInstance> {
+async function openApi({ config, clock, disk, log, store, ingest, blobs, broker, keys }: ApiNeeds): Promise<FastifyInstance> {
   const { db } = store;
   const secrets = openSecrets(disk, path.join(config.data, 'keys', 'secret.key'));
   return createApi({
@@ -111,7 +112,10 @@ async function openApi({ config, clock, disk, log, store, ingest, blobs, broker 
     behindTls: config.http.behindTls,
     pageFolder: disk.stat(path.join(PAGE_FOLDER, 'index.html'))?.isFile ? PAGE_FOLDER : undefined,
     counters: { ingest: () => ingest.counters, broker: () => broker.counters },
-    checks: { database: () => db.selectFrom('setting').select('key').limit(1).execute() },
+    checks: {
+      database: () => db.selectFrom('setting').select('key').limit(1).execute(),
+      certificates: async () => checkKeys(keys, clock),
+    },
     version: VERSION,
   });
 }

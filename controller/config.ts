@@ -26,22 +26,8 @@ const hostName = (): Check<string> => ({
 const SCHEMA = object({
   data: filePath(),
   authority: optional(filePath()),
-  http: optional(
-    object({
-      host: optional(hostName(), '127.0.0.1'),
-      port: optional(integer(0, 65_535), 8080),
-      behindTls: optional(flag(), false),
-    }),
-    { host: '127.0.0.1', port: 8080, behindTls: false },
-  ),
-  mqtt: optional(
-    object({
-      host: optional(hostName(), '0.0.0.0'),
-      port: optional(integer(0, 65_535), 8883),
-      names: optional(list(hostName(), 0, NAMES_MAX, 'names'), []),
-    }),
-    { host: '0.0.0.0', port: 8883, names: [] },
-  ),
+  http: object({ host: hostName(), port: integer(0, 65_535), behindTls: optional(flag(), false) }),
+  mqtt: object({ host: hostName(), port: integer(0, 65_535), names: optional(list(hostName(), 0, NAMES_MAX, 'names'), []) }),
   log: optional(choice('debug', 'info', 'warn', 'error', 'silent'), 'info' as const),
 });
 

@@ -28,6 +28,8 @@ export interface KeyOptions {
 }
 
 export const RENEW_MS = 30 * 86_400_000;
+/** A centre that runs for so long that one of its certificates has less left must be started again. */
+const URGENT_MS = 7 * 86_400_000;
 
 export async function openKeys(options: KeyOptions): Promise<CentreKeys> {
   options.disk.makeDirectory(options.directory);
@@ -42,6 +44,17 @@ export async function openKeys(options: KeyOptions): Promise<CentreKeys> {
     receipt: await openPair(options, 'receipt', () => authority.issueSigner('receipt')),
     desired: await openPair(options, 'desired', () => authority.issueSigner('desired')),
   };
+}
+
+/** Throws `conflict` (LR_KEY_EXPIRES) when a certificate runs out soon. */
+export function checkKeys(keys: CentreKeys, clock: Clock): void {
+  for (const [name, pair] of Object.entries(keys) as [string, KeyAndCertificate][]) {
+    const { validTo } = new X509Certificate(pair.certificatePem);
+    if (Date.parse(validTo) - clock.utc() < URGENT_MS)
+      throw new Fault('conflict', 'LR_KEY_EXPIRES', `the certificate ${name} ends ${validTo}`, {
+        hint: 'Start the controller again: it renews it.',
+      });
+  }
 }
 
 type Fits = (certificate: X509Certificate) => boolean;
@@ -60,7 +73,10 @@ async function openPair(
   const pair = await issue();
   // Key and certificate stand in one file, so that no stop can leave one without the other.
   writeDurably(disk, file, `${pair.keyPem.trimEnd()}\n${pair.certificatePem.trimEnd()}\n`);
-  log.info({ certificate: name, until: new X509Certificate(pair.certificatePem).validTo }, known ? 'certificate renewed' : 'certificate issued');
+  log.info(
+    { certificate: name, until: new X509Certificate(pair.certificatePem).validTo },
+    known ? 'certificate renewed' : 'certificate issued',
+  );
   return pair;
 }
 
