@@ -1,6 +1,7 @@
 /**
- * 6. The database of the embedded default: SQLite in a folder, write-ahead log, every commit synced, foreign keys held. Opening brings
- * its tables up to date. Queries go through kysely in the portable subset, so that PostgreSQL can stand in its place.
+ * 6. The database of the embedded default: SQLite in a folder, write-ahead log, every commit synced, foreign keys held, in a thread of
+ * its own. Opening brings its tables up to date. Queries go through kysely in the portable subset, so that PostgreSQL can stand in
+ * its place.
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
@@ -8,9 +9,9 @@ import type { Clock } from '@longroof/base/clock';
 import { type Disk, systemDisk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
-import Database from 'better-sqlite3';
-import { Kysely, Migrator, type SqliteDatabase, SqliteDialect } from 'kysely';
+import { Kysely, Migrator } from 'kysely';
 import { migrations } from './migrations.js';
+import { SqliteThreadDialect } from './sqlite-dialect.js';
 import type { Tables } from './tables.js';
 
 export type Db = Kysely<Tables>;
@@ -30,7 +31,6 @@ export interface StoreOptions {
 }
 
 const EPOCH_KEY = 'store-epoch';
-const BUSY_MS = 5000;
 
 /** Throws `corrupt` (LR_STORE_OPEN) when the file is no database of ours or cannot be brought up to date. */
 export async function openStore(options: StoreOptions): Promise<Store> {
@@ -38,7 +38,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const file = path.join(options.dir, 'longroof.db');
   let db: Db | undefined;
   try {
-    db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: withPreparedOnce(openDatabase(file)) }) });
+    db = new Kysely<Tables>({ dialect: new SqliteThreadDialect(file) });
     await migrate(db, options.log);
     const storeEpoch = await ensureStoreEpoch(db);
     options.log.info({ file, storeEpoch, utcMs: options.clock.utc() }, 'store open');
@@ -53,38 +53,6 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       hint: 'Check that the folder is the data folder of this controller and that its disk is sound, or restore it from a backup.',
     });
   }
-}
-
-/** All of the database's pragmas stand here. */
-function openDatabase(file: string): Database.Database {
-  const database = new Database(file, { timeout: BUSY_MS });
-  database.pragma('journal_mode = WAL');
-  database.pragma('synchronous = FULL');
-  database.pragma('foreign_keys = ON');
-  database.pragma('journal_size_limit = 67108864');
-  return database;
-}
-
-/** Statements that are kept prepared. */
-const PREPARED_MAX = 500;
-/** Longer ones insert many rows at once, each count with a text of its own. */
-const PREPARED_CHARS_MAX = 4096;
-
-/** The query layer prepares a statement each time that it runs one; here each text is prepared once. */
-function withPreparedOnce(database: Database.Database): SqliteDatabase {
-  const prepared = new Map<string, Database.Statement>();
-  return {
-    prepare(text) {
-      const known = prepared.get(text);
-      if (known && !known.busy) return known;
-      const statement = database.prepare(text);
-      if (text.length > PREPARED_CHARS_MAX) return statement;
-      if (prepared.size >= PREPARED_MAX) prepared.clear();
-      prepared.set(text, statement);
-      return statement;
-    },
-    close: () => database.close(),
-  };
 }
 
 async function migrate(db: Db, log: Log): Promise<void> {

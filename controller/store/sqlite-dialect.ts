@@ -1,0 +1,158 @@
+/**
+ * SQLite for the query layer, in a thread of its own: one connection, taken in turns, so a transaction is never interleaved with
+ * anything else.
+ */
+import { Worker } from 'node:worker_threads';
+import { assert, Fault } from '@longroof/base/errors';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type DatabaseIntrospector,
+  type Dialect,
+  type Driver,
+  type Kysely,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+
+export interface Question {
+  sql: string;
+  parameters: readonly unknown[];
+}
+export type Answer = { rows: unknown[]; changes: number } | { error: { message: string; code: string | undefined } };
+
+export class SqliteThreadDialect implements Dialect {
+  readonly #file: string;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  createDriver(): Driver {
+    return new ThreadDriver(this.#file);
+  }
+
+  createQueryCompiler(): SqliteQueryCompiler {
+    return new SqliteQueryCompiler();
+  }
+
+  createAdapter(): SqliteAdapter {
+    return new SqliteAdapter();
+  }
+
+  createIntrospector(db: Kysely<unknown>): DatabaseIntrospector {
+    return new SqliteIntrospector(db);
+  }
+}
+
+interface Waiting {
+  resolve: (answer: Answer) => void;
+  reject: (error: unknown) => void;
+}
+
+class ThreadConnection implements DatabaseConnection {
+  readonly #worker: Worker;
+  #waiting: Waiting | undefined;
+  #gone: Fault | undefined;
+
+  constructor(file: string) {
+    this.#worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), { workerData: { file }, name: 'longroof-store' });
+    this.#worker.on('message', (answer: Answer) => this.#settle((waiting) => waiting.resolve(answer)));
+    this.#worker.on('error', (error) => this.#end(error));
+    this.#worker.on('exit', () => this.#end(undefined));
+    this.#worker.unref();
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const answer = await this.#ask({ sql: query.sql, parameters: query.parameters });
+    if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+    return { rows: answer.rows as R[], numAffectedRows: BigInt(answer.changes) };
+  }
+
+  // biome-ignore lint/correctness/useYield: required by the interface; nothing here streams
+  async *streamQuery(): AsyncIterableIterator<never> {
+    throw new Fault('internal', 'LR_ASSERT', 'the store does not stream');
+  }
+
+  async close(): Promise<void> {
+    if (this.#gone) return;
+    const exited = new Promise((resolve) => this.#worker.once('exit', resolve));
+    this.#worker.ref();
+    this.#worker.postMessage('close');
+    await exited;
+  }
+
+  #ask(question: Question): Promise<Answer> {
+    if (this.#gone) return Promise.reject(this.#gone);
+    assert(!this.#waiting, 'one statement at a time');
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      // A statement under way keeps the process alive; an idle store does not.
+      this.#worker.ref();
+      this.#worker.postMessage(question);
+    });
+  }
+
+  #settle(how: (waiting: Waiting) => void): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    this.#worker.unref();
+    if (waiting) how(waiting);
+  }
+
+  #end(cause: unknown): void {
+    this.#gone ??= new Fault('unavailable', 'LR_STORE_GONE', 'the database is closed', { cause });
+    const gone = this.#gone;
+    this.#settle((waiting) => waiting.reject(gone));
+  }
+}
+
+class ThreadDriver implements Driver {
+  readonly #file: string;
+  #connection: ThreadConnection | undefined;
+  /** Resolves when whoever came last is through. */
+  #turn: Promise<void> = Promise.resolve();
+  #release: (() => void) | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  async init(): Promise<void> {
+    this.#connection = new ThreadConnection(this.#file);
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const before = this.#turn;
+    let release: () => void = () => undefined;
+    this.#turn = new Promise((resolve) => {
+      release = resolve;
+    });
+    await before;
+    this.#release = release;
+    assert(this.#connection, 'the driver is ready');
+    return this.#connection;
+  }
+
+  async releaseConnection(): Promise<void> {
+    this.#release?.();
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin'));
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('commit'));
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('rollback'));
+  }
+
+  async destroy(): Promise<void> {
+    await this.#connection?.close();
+  }
+}

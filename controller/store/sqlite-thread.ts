@@ -1,0 +1,59 @@
+/**
+ * The thread that owns the SQLite file: it runs one statement at a time and answers with its rows. Every sync of the disk waits here,
+ * not in the main loop. All of the database's pragmas stand here.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '@longroof/base/errors';
+import Database from 'better-sqlite3';
+import type { Answer, Question } from './sqlite-dialect.js';
+
+const BUSY_MS = 5000;
+/** Statements that are kept prepared. */
+const PREPARED_MAX = 500;
+/** Longer ones insert many rows at once, each count with a text of its own. */
+const PREPARED_CHARS_MAX = 4096;
+
+function open(file: string): Database.Database {
+  const database = new Database(file, { timeout: BUSY_MS });
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = FULL');
+  database.pragma('foreign_keys = ON');
+  database.pragma('journal_size_limit = 67108864');
+  return database;
+}
+
+const port = parentPort;
+assert(port, 'the database has a thread of its own');
+const prepared = new Map<string, Database.Statement>();
+let database: Database.Database | undefined;
+
+function prepare(text: string): Database.Statement {
+  database ??= open((workerData as { file: string }).file);
+  const known = prepared.get(text);
+  if (known) return known;
+  const statement = database.prepare(text);
+  if (text.length > PREPARED_CHARS_MAX) return statement;
+  if (prepared.size >= PREPARED_MAX) prepared.clear();
+  prepared.set(text, statement);
+  return statement;
+}
+
+function run({ sql, parameters }: Question): Answer {
+  try {
+    const statement = prepare(sql);
+    if (statement.reader) return { rows: statement.all(...parameters), changes: 0 };
+    return { rows: [], changes: statement.run(...parameters).changes };
+  } catch (error) {
+    const { message, code } = error as { message?: unknown; code?: unknown };
+    return { error: { message: String(message), code: typeof code === 'string' ? code : undefined } };
+  }
+}
+
+port.on('message', (question: Question | 'close') => {
+  if (question !== 'close') {
+    port.postMessage(run(question));
+    return;
+  }
+  database?.close();
+  port.close();
+});
