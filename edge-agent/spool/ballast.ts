@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import type { MonoMs } from '@longroof/base/clock';
+import type { Disk } from '@longroof/base/disk';
 import { BALLAST_FILE } from './layout.js';
 import type { CoreState } from './state.js';
 import { isTrusted } from './wall-book.js';
@@ -21,9 +22,9 @@ function ballastBytes(state: CoreState): number {
 }
 
 /** Returns whether there was any. */
-export function dropBallast(state: CoreState): boolean {
-  const file = path.join(state.options.path, BALLAST_FILE);
-  const { disk } = state.options;
+export function dropBallast(options: { disk: Disk; path: string }): boolean {
+  const file = path.join(options.path, BALLAST_FILE);
+  const { disk } = options;
   if (!disk.stat(file)) return false;
   disk.remove(file);
   return true;

@@ -92,7 +92,7 @@ function failed(state: CoreState, error: unknown): void {
   const fault = toDiskFault(error, 'spool');
   state.diskState.fail(fault, state.options.clock.mono());
   try {
-    if (fault.kind === 'full') dropBallast(state);
+    if (fault.kind === 'full') dropBallast(state.options);
     if (fault.kind === 'corrupt' && fault.code === 'LR_SPOOL_INDEX') removeIndex(state.options.disk, state.options.path);
   } catch (second) {
     // Both are tried again with the next commit; the state tells of the worse of the two.

@@ -12,6 +12,7 @@ import type { GapCause } from '@longroof/protocol/gap';
 import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protocol/journal';
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { BuiltFragment } from '../fragment/fragment.js';
+import { dropBallast } from './ballast.js';
 import { type CommitResult, commit, isCommitDue } from './commit.js';
 import { Coverage } from './coverage.js';
 import { DiskState, toDiskFault } from './disk-state.js';
@@ -31,14 +32,14 @@ import { type CoreState, draftGaps, type LiveStream } from './state.js';
 /** A gap is reported up to so long ago: what began before it is durable or lost by now. */
 export const SETTLE_MS = 5000;
 
-/** Opens the spool; an index that turns out to be broken on the way is made anew, once. */
+/** Opens the spool; an index that turns out to be broken on the way is made anew, and a full disk is given the ballast, once. */
 export function openCore(options: CoreOptions): SpoolCore {
   try {
     return new SpoolCore(options);
   } catch (error) {
     const fault = toDiskFault(error, 'spool');
-    if (fault.kind !== 'corrupt' || fault.code !== 'LR_SPOOL_INDEX') throw fault;
-    removeIndex(options.disk, options.path);
+    if (fault.kind === 'corrupt' && fault.code === 'LR_SPOOL_INDEX') removeIndex(options.disk, options.path);
+    else if (fault.kind !== 'full' || !dropBallast(options)) throw fault;
     return new SpoolCore(options);
   }
 }
@@ -70,7 +71,7 @@ export class SpoolCore {
     this.#begin(recovered);
   }
 
-  /** The first commit: what recovery found. Throws where it does not go through: a spool that cannot say so does not start. */
+  /** The first commit: what recovery found. A disk that does not take it is a state already; footage is taken once it does. */
   #begin(recovered: Recovered): void {
     const { state } = this;
     for (const [text, coverage] of recovered.coverage)
@@ -78,7 +79,7 @@ export class SpoolCore {
     for (const { type, body, urgent } of recovered.drafts) state.ledger.add(type, body as never, { own: true, urgent: urgent ?? false });
     restoreHolds(state);
     this.commit({ force: true });
-    if (state.diskState.fault) throw state.diskState.fault;
+    if (state.diskState.fault?.kind === 'corrupt') throw state.diskState.fault;
   }
 
   get identity(): SpoolIdentity {

@@ -4,7 +4,7 @@ import { merkleRoot } from '@longroof/protocol/merkle';
 import type { Findings, FsckReport } from './fsck.js';
 import { type JournalFacts, reelKey } from './fsck-journal.js';
 import type { IndexDb } from './index-db.js';
-import type { ReelFile } from './layout.js';
+import { listReels, type ReelFile } from './layout.js';
 import { reelPath } from './retention.js';
 import type { ReelRow } from './rows.js';
 import { reelName, type ScannedReel, scanReel } from './scan.js';
@@ -14,7 +14,7 @@ export interface ReelCheck {
   disk: Disk;
   root: string;
   index: IndexDb | undefined;
-  streams: Map<string, ReelFile[]>;
+  streams: readonly string[];
   facts: JournalFacts;
   findings: Findings;
   counts: FsckReport['counts'];
@@ -22,14 +22,20 @@ export interface ReelCheck {
 
 export function checkReels(check: ReelCheck): void {
   const { index, streams, findings } = check;
-  const names = new Set([...streams.keys(), ...(index?.streams().map((row) => row.name) ?? [])]);
+  const names = new Set([...streams, ...(index?.streams().map((row) => row.name) ?? [])]);
   check.counts.streams = names.size;
   const catalogued = new Map(check.facts.catalogued);
   for (const stream of names) {
     const rows = new Map<string, ReelRow>();
     const id = index?.knownStreamId(stream);
     if (index && id !== undefined) for (const row of index.reelsOfStream(id)) rows.set(reelName(row), row);
-    for (const file of streams.get(stream) ?? []) {
+    const { files, stray } = listReels(check.disk, check.root, stream);
+    for (const name of stray) findings.note('stray', name, 'not ours; left alone');
+    for (const file of files) {
+      if (!check.disk.stat(file.file)?.isFile) {
+        findings.note('stray', file.file, 'no file');
+        continue;
+      }
       const row = rows.get(reelName(file));
       rows.delete(reelName(file));
       checkFile(check, file, row);

@@ -10,7 +10,7 @@ import { checkCoverage } from './fsck-coverage.js';
 import { checkJournal, type JournalFacts } from './fsck-journal.js';
 import { checkReels } from './fsck-reels.js';
 import { IndexDb } from './index-db.js';
-import { INDEX_FILE, JOURNAL_FOLDER, listReels, readLabel } from './layout.js';
+import { INDEX_FILE, JOURNAL_FOLDER, listStreams, readLabel } from './layout.js';
 
 export interface Finding {
   /** Stable, lower case with hyphens. */
@@ -67,7 +67,7 @@ export function checkSpool(disk: Disk, root: string, scratch: string): FsckRepor
   const index = openCopy(disk, root, scratch, findings);
   const facts = checkJournal(disk, root, label, index, findings);
   const counts = { streams: 0, reels: 0, fragments: 0, bytes: 0, records: facts.records, checkpoints: facts.checkpoints, gaps: 0 };
-  const { streams, stray } = listReels(disk, root);
+  const { streams, stray } = listStreams(disk, root);
   for (const name of stray) findings.note('stray', name, 'not ours; left alone');
   try {
     checkReels({ disk, root, index, streams, facts, findings, counts });

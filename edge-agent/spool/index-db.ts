@@ -202,6 +202,27 @@ export class IndexDb {
     return this.db.prepare('SELECT * FROM reels WHERE stream = ? ORDER BY id').iterate(stream) as IterableIterator<ReelRow>;
   }
 
+  /** Names of a stream's reels, and whether the rows of each are whole. */
+  reelKeys(stream: number): (Pick<ReelRow, 'id' | 'epoch' | 'run' | 'seqFirst' | 'state'> & { filled: number })[] {
+    return this.#all('SELECT id, epoch, run, seqFirst, state, rowLast IS NOT NULL AS filled FROM reels WHERE stream = ?', stream);
+  }
+
+  /** When and by which clock each reel of a stream was, for a first choice by time. */
+  reelTimes(stream: number): IterableIterator<Pick<ReelRow, 'id' | 'boot' | 'startMono' | 'endMono' | 'offsetMin' | 'offsetMax'>> {
+    return this.#sql('SELECT id, boot, startMono, endMono, offsetMin, offsetMax FROM reels WHERE stream = ? AND state <> 2').iterate(
+      stream,
+    ) as IterableIterator<ReelRow>;
+  }
+
+  firstReel(stream: number): ReelRow | undefined {
+    return this.#get('SELECT * FROM reels WHERE stream = ? ORDER BY id LIMIT 1', stream);
+  }
+
+  endOfClosed(stream: number, boot: number): number | undefined {
+    const text = 'SELECT max(endMono) AS end FROM reels WHERE stream = ? AND boot = ? AND state = 1 AND rowLast IS NOT NULL';
+    return this.#get<{ end: number | null }>(text, stream, boot)?.end ?? undefined;
+  }
+
   reelsInRange(stream: number, epoch: string, run: number, seqFirst: number, count: number): ReelRow[] {
     return this.#all(
       'SELECT * FROM reels WHERE stream = ? AND epoch = ? AND run = ? AND seqFirst >= ? AND seqFirst < ? ORDER BY seqFirst',

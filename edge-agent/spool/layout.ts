@@ -63,25 +63,27 @@ export interface ReelFile extends ReelName {
   file: string;
 }
 
-/** Reel files by stream, in order of name, and the paths of everything that is none of ours. */
-export function listReels(disk: Disk, root: string): { streams: Map<string, ReelFile[]>; stray: string[] } {
-  const streams = new Map<string, ReelFile[]>();
+/** Streams that have a folder, and the paths of everything beside them that is none of ours. */
+export function listStreams(disk: Disk, root: string): { streams: string[]; stray: string[] } {
+  const streams: string[] = [];
   const stray = disk.list(root).filter((name) => !OURS.has(name));
   const folder = path.join(root, REELS_FOLDER);
   for (const stream of disk.list(folder)) {
-    const directory = path.join(folder, stream);
-    if (!parseStreamText(stream) || !disk.stat(directory)?.isDirectory) {
-      stray.push(path.join(REELS_FOLDER, stream));
-      continue;
-    }
-    const files: ReelFile[] = [];
-    for (const name of disk.list(directory)) {
-      const parsed = parseReelName(name);
-      const file = path.join(directory, name);
-      if (parsed && disk.stat(file)?.isFile) files.push({ ...parsed, stream, file });
-      else stray.push(path.join(REELS_FOLDER, stream, name));
-    }
-    streams.set(stream, files);
+    if (parseStreamText(stream) && disk.stat(path.join(folder, stream))?.isDirectory) streams.push(stream);
+    else stray.push(path.join(REELS_FOLDER, stream));
   }
   return { streams, stray };
+}
+
+/** One stream's files with the name of a reel, in order of name. That they are files is for the caller to see. */
+export function listReels(disk: Disk, root: string, stream: string): { files: ReelFile[]; stray: string[] } {
+  const files: ReelFile[] = [];
+  const stray: string[] = [];
+  const directory = path.join(root, REELS_FOLDER, stream);
+  for (const name of disk.list(directory)) {
+    const parsed = parseReelName(name);
+    if (parsed) files.push({ ...parsed, stream, file: path.join(directory, name) });
+    else stray.push(path.join(REELS_FOLDER, stream, name));
+  }
+  return { files, stray };
 }

@@ -9,7 +9,7 @@ import { parseStreamText, type WallClaim } from '@longroof/protocol/fragment';
 import type { CatalogBody, DisposalBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
 import type { IndexDb } from './index-db.js';
-import { listReels, type ReelFile } from './layout.js';
+import { listReels, listStreams, type ReelFile } from './layout.js';
 import { durationMs, type FragmentRow, fragmentRow, type ReelRow, rungOf } from './rows.js';
 import { reelName, type ScannedFragment, scanReel } from './scan.js';
 import { REEL_CLOSED, REEL_GONE } from './schema.js';
@@ -45,28 +45,42 @@ export interface ReelRecovery {
 
 export function recoverReels(recovery: ReelRecovery): ReelFindings {
   const { disk, root, index } = recovery;
-  const { streams, stray } = listReels(disk, root);
+  const { streams, stray } = listStreams(disk, root);
   const findings: ReelFindings = {
     ...{ streams: new Map(), catalogs: [], losses: [], stray, maxRun: 0, addedFragments: 0, cutBytes: 0, damaged: [] },
   };
-  for (const { name } of index.streams()) if (!streams.has(name)) streams.set(name, []);
   const ids = index.maxIds();
-  for (const [stream, files] of streams) {
-    const rows = new Map<string, ReelRow>();
-    const streamId = index.knownStreamId(stream);
-    if (streamId !== undefined) for (const row of index.reelsOfStream(streamId)) rows.set(reelName(row), row);
-    const found: StreamFindings = { endMono: undefined, added: [] };
-    findings.streams.set(stream, found);
-    for (const file of files) {
-      findings.maxRun = Math.max(findings.maxRun, file.run);
-      const row = rows.get(reelName(file));
-      rows.delete(reelName(file));
-      recoverFile(recovery, file, row, found, findings, ids);
-    }
-    for (const row of rows.values()) missing(recovery, stream, row, findings);
-    found.added.sort((a, b) => a.from - b.from);
-  }
+  for (const stream of new Set([...streams, ...index.streams().map((row) => row.name)]))
+    recoverStreamReels(recovery, stream, findings, ids);
   return findings;
+}
+
+function recoverStreamReels(recovery: ReelRecovery, stream: string, findings: ReelFindings, ids: { reel: number; fragment: number }): void {
+  const { disk, root, index, lastBoot } = recovery;
+  const streamId = index.knownStreamId(stream);
+  // Months of reels: names and ids only. Those that are finished and indexed need no look.
+  const known = new Map<string, { id: number; settled: boolean }>();
+  if (streamId !== undefined)
+    for (const key of index.reelKeys(streamId))
+      known.set(reelName(key), { id: key.id, settled: key.state === REEL_CLOSED && key.filled === 1 });
+  const endMono = streamId === undefined || lastBoot === undefined ? undefined : index.endOfClosed(streamId, lastBoot);
+  const found: StreamFindings = { endMono, added: [] };
+  findings.streams.set(stream, found);
+  const { files, stray } = listReels(disk, root, stream);
+  findings.stray.push(...stray);
+  for (const file of files) {
+    const name = reelName(file);
+    const row = known.get(name);
+    if (!row?.settled && !disk.stat(file.file)?.isFile) {
+      findings.stray.push(file.file);
+      continue;
+    }
+    findings.maxRun = Math.max(findings.maxRun, file.run);
+    known.delete(name);
+    if (!row?.settled) recoverFile(recovery, file, row && index.reel(row.id), found, findings, ids);
+  }
+  for (const { id } of known.values()) missing(recovery, stream, index.reel(id)!, findings);
+  found.added.sort((a, b) => a.from - b.from);
 }
 
 function recoverFile(
@@ -84,10 +98,6 @@ function recoverFile(
   if (row?.state === REEL_GONE) {
     disk.remove(file.file);
     index.transaction(() => index.deleteReel(row.id));
-    return;
-  }
-  if (row?.state === REEL_CLOSED && row.rowLast !== null) {
-    if (row.boot === recovery.lastBoot) seen(row.endMono);
     return;
   }
   const isCatalogued = row?.state === REEL_CLOSED;

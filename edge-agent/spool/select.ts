@@ -9,7 +9,6 @@ import type { GapCause } from '@longroof/protocol/gap';
 import { GAP_MIN_MS } from './coverage.js';
 import { reelPath } from './retention.js';
 import { durationMs, fragmentMeta, type ReelRow } from './rows.js';
-import { REEL_GONE } from './schema.js';
 import type { Selection, StoredFragment } from './spool.js';
 import type { CoreState } from './state.js';
 import { WallIndex, type WallSpan } from './wall-index.js';
@@ -42,13 +41,12 @@ export function select(state: CoreState, streams: readonly StreamName[], fromUtc
 
 /** Reels of a stream that may hold footage of a span. */
 export function reelsIn(state: CoreState, wall: WallIndex, stream: number, from: UtcMs, to: UtcMs): ReelRow[] {
-  const reels: ReelRow[] = [];
-  for (const reel of state.index.reelsOfStream(stream)) {
-    if (reel.state === REEL_GONE) continue;
+  const ids: number[] = [];
+  for (const reel of state.index.reelTimes(stream)) {
     const hull = wall.hullOfReel(reel);
-    if (hull.from < to && hull.to > from) reels.push(reel);
+    if (hull.from < to && hull.to > from) ids.push(reel.id);
   }
-  return reels;
+  return ids.map((id) => state.index.reel(id)!);
 }
 
 function selectFragments(
@@ -103,7 +101,8 @@ function causesOf(state: CoreState, wall: WallIndex, stream: number, text: strin
     first = Math.min(first, span.from);
     causes.push({ ...span, cause: gap.cause as GapCause });
   }
-  for (const reel of state.index.reelsOfStream(stream)) first = Math.min(first, wall.startOfReel(reel));
+  const oldest = state.index.firstReel(stream);
+  if (oldest) first = Math.min(first, wall.startOfReel(oldest));
   const live = state.streams.get(text);
   if (live) {
     const { cause, atMonoMs } = live.coverage.cause;

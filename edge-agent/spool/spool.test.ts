@@ -289,6 +289,28 @@ t.test('S7: stray files stop nothing, and a disk that is full, read-only or fail
   t.equal(report.notes.filter((note) => note.what === 'stray').length, 8);
 });
 
+t.test('S7: a spool on a full disk opens, says so, and records as soon as there is room', async (t) => {
+  const spool = new TestSpool();
+  t.teardown(() => spool.remove());
+  spool.core.openStream(FRONT);
+  await spool.footage(FRONT, 2);
+  spool.core.close();
+  spool.faults.judge = (operation) => (operation === 'append' || operation === 'openAppend' ? { code: 'ENOSPC' } : undefined);
+  await spool.clock.advance(3000);
+  spool.reopen();
+  spool.core.openStream(FRONT);
+  await spool.footage(FRONT, 3);
+  t.equal(spool.core.state.diskState.state, 'full');
+  t.equal(spool.core.select([FRONT], 0, spool.clock.utc()).fragments.length, 2, 'what is there can be read');
+  spool.faults.judge = () => undefined;
+  await spool.footage(FRONT, 3);
+  t.equal(spool.core.state.diskState.state, 'ok');
+  t.match(spool.bodies('run'), [{ ended: 'first' }, { ended: 'clean' }]);
+  t.match(spool.bodies('gap'), [{ cause: 'stopped', durationMs: 3000 }, { cause: 'disk-full' }]);
+  spool.core.close();
+  t.same(spool.fsck().damage, []);
+});
+
 t.test('S5: gaps have the cause that was noted, from the end of the last fragment on; long ones are told while they last', async (t) => {
   const spool = new TestSpool();
   t.teardown(() => spool.remove());
