@@ -66,30 +66,42 @@ export class Committer {
   /** The rows as they now stand, in the order of the batch. */
   async #write(trx: Transaction<Tables>, batch: readonly Waiting[], ended: Set<string>): Promise<FragmentTable[]> {
     const nowMs = Math.round(this.#context.clock.utc());
+    await writeInits(trx, batch);
     const walls = new Map<string, Walls>();
-    const rows: FragmentTable[] = [];
-    for (const { meta, init } of batch) {
-      const there = await storedFragment(trx, meta);
-      if (there) {
-        rows.push(there);
-        continue;
-      }
-      if (init !== undefined)
-        await trx
-          .insertInto('init')
-          .values({ sha256: meta.initSha256, codec: meta.codec, base64: init })
-          .onConflict((conflict) => conflict.column('sha256').doNothing())
-          .execute();
-      const key = `${meta.unit} ${meta.epoch}`;
-      const wallsOf = walls.get(key) ?? new Walls({ trx, unit: meta.unit, epoch: meta.epoch });
-      walls.set(key, wallsOf);
-      const row = fragmentRow(meta, await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall), nowMs);
-      await trx.insertInto('fragment').values(row).execute();
-      rows.push(row);
+    const rows = new Map<string, FragmentTable>();
+    for (const { meta } of batch) {
+      const life = `${meta.unit} ${meta.epoch}`;
+      const wallsOf = walls.get(life) ?? new Walls({ trx, unit: meta.unit, epoch: meta.epoch });
+      walls.set(life, wallsOf);
+      if (!rows.has(nameOf(meta)))
+        rows.set(nameOf(meta), fragmentRow(meta, await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall), nowMs));
     }
+    const written = await trx
+      .insertInto('fragment')
+      .values([...rows.values()])
+      .onConflict((conflict) => conflict.columns(['unit', 'epoch', 'camera', 'rendition', 'run', 'seq']).doNothing())
+      .executeTakeFirst();
+    if (Number(written.numInsertedOrUpdatedRows ?? 0) < rows.size)
+      for (const { meta } of batch) rows.set(nameOf(meta), (await storedFragment(trx, meta)) as FragmentTable);
     for (const unit of new Set(batch.map(({ meta }) => meta.unit))) if (await finishPulls(trx, unit, nowMs)) ended.add(unit);
-    return rows;
+    return batch.map(({ meta }) => rows.get(nameOf(meta)) as FragmentTable);
   }
+}
+
+function nameOf(meta: FragmentMeta): string {
+  return `${meta.unit} ${meta.epoch} ${meta.camera} ${meta.rendition} ${meta.run} ${meta.seq}`;
+}
+
+async function writeInits(trx: Transaction<Tables>, batch: readonly Waiting[]): Promise<void> {
+  const inits = new Map<string, Tables['init']>();
+  for (const { meta, init } of batch)
+    if (init !== undefined) inits.set(meta.initSha256, { sha256: meta.initSha256, codec: meta.codec, base64: init });
+  if (inits.size === 0) return;
+  await trx
+    .insertInto('init')
+    .values([...inits.values()])
+    .onConflict((conflict) => conflict.column('sha256').doNothing())
+    .execute();
 }
 
 export function fragmentConflict(): Fault {

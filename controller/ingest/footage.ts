@@ -161,7 +161,9 @@ export class FootageLane {
       await open.writer.abort();
       throw error;
     }
-    const row = await this.#committer.add(meta, link.inits.get(meta.initSha256));
+    const init = this.#inits.isStored(meta.initSha256) ? undefined : link.inits.get(meta.initSha256);
+    const row = await this.#committer.add(meta, init);
+    this.#inits.noteStored(meta.initSha256);
     counters.fragmentsStored += 1;
     counters.fragmentBytesStored += meta.bytes;
     await sendReceipt(this.#context, link, row);

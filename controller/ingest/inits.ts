@@ -21,7 +21,7 @@ export class InitBook {
   async learn(link: Link, { meta, init }: ManifestMessage): Promise<boolean> {
     const { initSha256 } = meta;
     if (this.#stored.has(initSha256) || link.inits.has(initSha256)) return true;
-    if (init === undefined) return this.#isStored(initSha256);
+    if (init === undefined) return this.#look(initSha256);
     const bytes = Buffer.from(init, 'base64');
     if (bytes.length > INIT_BYTES_MAX)
       throw new Fault('too-large', 'LR_INIT_BYTES', `an init segment of ${bytes.length} bytes`, { detail: { limit: INIT_BYTES_MAX } });
@@ -32,11 +32,19 @@ export class InitBook {
     return true;
   }
 
-  async #isStored(sha256: string): Promise<boolean> {
-    const row = await this.#db.selectFrom('init').select('sha256').where('sha256', '=', sha256).executeTakeFirst();
-    if (!row) return false;
+  isStored(sha256: string): boolean {
+    return this.#stored.has(sha256);
+  }
+
+  /** It is in the database: its fragment is. */
+  noteStored(sha256: string): void {
     if (this.#stored.size >= KNOWN_MAX) this.#stored.clear();
     this.#stored.add(sha256);
-    return true;
+  }
+
+  async #look(sha256: string): Promise<boolean> {
+    const row = await this.#db.selectFrom('init').select('sha256').where('sha256', '=', sha256).executeTakeFirst();
+    if (row) this.noteStored(sha256);
+    return row !== undefined;
   }
 }
