@@ -166,19 +166,31 @@ const TOGETHER_MS = 2_000;
 /** Every gap of the rows within the range, latest first; `tailMs`: what is not reported yet for no longer than this is no gap. */
 export function groupedGaps(rows: readonly Row[], range: Range, tailMs = 0): GroupedGap[] {
   const all = rows
-    .flatMap((row) => sumOf(row, range).gaps.map((gap) => ({ ...gap, row: { camera: row.camera, rendition: row.rendition } })))
-    .filter((gap) => !(gap.cause === UNREPORTED && gap.toMs >= range.toMs && gap.toMs - gap.fromMs <= tailMs))
-    .sort((a, b) => b.fromMs - a.fromMs);
+    .flatMap((row) => sumOf(row, range).gaps.map((gap) => ({ ...gap, camera: row.camera, rendition: row.rendition })))
+    .filter((gap) => !(gap.cause === UNREPORTED && gap.toMs >= range.toMs && gap.toMs - gap.fromMs <= tailMs));
+  return groupGaps(all);
+}
+
+export interface SingleGap extends Range {
+  camera: string;
+  rendition: 'original' | 'proxy';
+  cause: string;
+  detail?: string;
+}
+
+/** Latest first. What is shorter than the millisecond that times are told in is left out. */
+export function groupGaps(gaps: readonly SingleGap[]): GroupedGap[] {
   const groups: GroupedGap[] = [];
-  for (const { row, ...gap } of all) {
+  const sorted = gaps.filter((gap) => gap.toMs - gap.fromMs >= 1).sort((a, b) => b.fromMs - a.fromMs);
+  for (const { camera, rendition, ...gap } of sorted) {
     let group: GroupedGap | undefined;
     for (let at = groups.length - 1; at >= 0 && groups[at]!.fromMs - gap.fromMs <= TOGETHER_MS; at--) {
       const one = groups[at]!;
       const together = Math.abs(one.toMs - gap.toMs) <= TOGETHER_MS && one.cause === gap.cause && one.detail === gap.detail;
-      if (together && !one.rows.some((other) => other.camera === row.camera && other.rendition === row.rendition)) group = one;
+      if (together && !one.rows.some((other) => other.camera === camera && other.rendition === rendition)) group = one;
     }
-    if (group) group.rows.push(row);
-    else groups.push({ ...gap, rows: [row] });
+    if (group) group.rows.push({ camera, rendition });
+    else groups.push({ ...gap, rows: [{ camera, rendition }] });
   }
   return groups;
 }

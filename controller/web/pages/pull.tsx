@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import { ApiFault } from '../api/client.js';
 import { usePull } from '../api/queries.js';
+import { groupGaps } from '../logic/coverage.js';
 import { PullStateBadge } from '../parts/badges.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
@@ -77,22 +78,33 @@ function State({ pull }: { pull: PullShape }) {
 function Missing({ pull }: { pull: PullShape }) {
   const { t } = useTranslation();
   const words = useWords();
+  const gaps = groupGaps(
+    pull.missing.map((gap) => ({
+      camera: gap.camera,
+      rendition: pull.quality,
+      fromMs: Date.parse(gap.from),
+      toMs: Date.parse(gap.to),
+      cause: gap.cause,
+    })),
+  );
   const planned = pull.state === 'done' || pull.parts.length > 0 || pull.missing.length > 0;
   return (
     <Paper withBorder radius="md" p="md" component="section" aria-label={t('pull.missing')}>
       <Title order={2} size="h5" mb="xs">
         {t('pull.missing')}
       </Title>
-      {pull.missing.length === 0 ? (
+      {gaps.length === 0 ? (
         <Text size="sm" c="dimmed">
           {planned ? t('pull.nothingMissing') : t('pull.notPlanned')}
         </Text>
       ) : (
         <GapList
-          gaps={pull.missing.map((gap) => ({
-            camera: gap.camera,
-            fromMs: Date.parse(gap.from),
-            toMs: Date.parse(gap.to),
+          gaps={gaps.map(({ rows, ...gap }) => ({
+            ...gap,
+            camera: rows
+              .map((row) => row.camera)
+              .sort()
+              .join(t('request.comma')),
             cause: words.cause(gap.cause),
           }))}
         />
