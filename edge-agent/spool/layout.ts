@@ -75,12 +75,18 @@ export function listStreams(disk: Disk, root: string): { streams: string[]; stra
   return { streams, stray };
 }
 
-/** One stream's files with the name of a reel, in order of name. That they are files is for the caller to see. */
-export function listReels(disk: Disk, root: string, stream: string): { files: ReelFile[]; stray: string[] } {
+/** One stream's files with the name of a reel, in order of name, but those that `skip` says. That they are files is for the caller to see. */
+export function listReels(
+  disk: Disk,
+  root: string,
+  stream: string,
+  skip: (name: string) => boolean = () => false,
+): { files: ReelFile[]; stray: string[] } {
   const files: ReelFile[] = [];
   const stray: string[] = [];
   const directory = path.join(root, REELS_FOLDER, stream);
   for (const name of disk.list(directory)) {
+    if (skip(name)) continue;
     const parsed = parseReelName(name);
     if (parsed) files.push({ ...parsed, stream, file: path.join(directory, name) });
     else stray.push(path.join(REELS_FOLDER, stream, name));

@@ -11,7 +11,7 @@ import { merkleRoot } from '@longroof/protocol/merkle';
 import type { IndexDb } from './index-db.js';
 import { listReels, listStreams, type ReelFile } from './layout.js';
 import { durationMs, type FragmentRow, fragmentRow, type ReelRow, rungOf } from './rows.js';
-import { reelName, type ScannedFragment, scanReel } from './scan.js';
+import { parseReelName, reelName, type ScannedFragment, scanReel } from './scan.js';
 import { REEL_CLOSED, REEL_GONE } from './schema.js';
 import { isTrusted } from './wall-book.js';
 
@@ -50,6 +50,7 @@ export function recoverReels(recovery: ReelRecovery): ReelFindings {
     ...{ streams: new Map(), catalogs: [], losses: [], stray, maxRun: 0, addedFragments: 0, cutBytes: 0, damaged: [] },
   };
   const ids = index.maxIds();
+  findings.maxRun = index.maxRun();
   for (const stream of new Set([...streams, ...index.streams().map((row) => row.name)]))
     recoverStreamReels(recovery, stream, findings, ids);
   return findings;
@@ -58,28 +59,31 @@ export function recoverReels(recovery: ReelRecovery): ReelFindings {
 function recoverStreamReels(recovery: ReelRecovery, stream: string, findings: ReelFindings, ids: { reel: number; fragment: number }): void {
   const { disk, root, index, lastBoot } = recovery;
   const streamId = index.knownStreamId(stream);
-  // Months of reels: names and ids only. Those that are finished and indexed need no look.
-  const known = new Map<string, { id: number; settled: boolean }>();
-  if (streamId !== undefined)
-    for (const key of index.reelKeys(streamId))
-      known.set(reelName(key), { id: key.id, settled: key.state === REEL_CLOSED && key.filled === 1 });
+  // Months of reels: those that are finished and indexed need no look beyond that their name is there.
+  const settled = new Set(streamId === undefined ? [] : index.settledNames(streamId));
+  const known = new Map<string, ReelRow>();
+  if (streamId !== undefined) for (const row of index.unsettledReels(streamId)) known.set(reelName(row), row);
   const endMono = streamId === undefined || lastBoot === undefined ? undefined : index.endOfClosed(streamId, lastBoot);
   const found: StreamFindings = { endMono, added: [] };
   findings.streams.set(stream, found);
-  const { files, stray } = listReels(disk, root, stream);
+  const { files, stray } = listReels(disk, root, stream, (name) => settled.delete(name));
   findings.stray.push(...stray);
   for (const file of files) {
     const name = reelName(file);
     const row = known.get(name);
-    if (!row?.settled && !disk.stat(file.file)?.isFile) {
+    if (!disk.stat(file.file)?.isFile) {
       findings.stray.push(file.file);
       continue;
     }
     findings.maxRun = Math.max(findings.maxRun, file.run);
     known.delete(name);
-    if (!row?.settled) recoverFile(recovery, file, row && index.reel(row.id), found, findings, ids);
+    recoverFile(recovery, file, row, found, findings, ids);
   }
-  for (const { id } of known.values()) missing(recovery, stream, index.reel(id)!, findings);
+  for (const row of known.values()) missing(recovery, stream, row, findings);
+  for (const name of settled) {
+    const { epoch, run, seqFirst } = parseReelName(name)!;
+    missing(recovery, stream, index.reelAt(streamId!, epoch, run, seqFirst)!, findings);
+  }
   found.added.sort((a, b) => a.from - b.from);
 }
 
