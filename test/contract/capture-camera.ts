@@ -41,7 +41,7 @@ export function sentFrom(server: RtspServer): SentUnit[] {
 export async function withCamera(
   spec: Omit<RtspServerSpec, 'mounts'> & { mount?: Partial<MountSpec>; recipe?: MediaRecipe },
   engine: CaptureOptions['engine'],
-  options: Partial<CaptureOptions> & { url?: (url: string) => string },
+  options: Omit<Partial<CaptureOptions>, 'url'> & { url?: (url: string) => string },
   act: (server: RtspServer, recorder: Recorder, engine: CaptureEngine) => Promise<void>,
 ): Promise<void> {
   const { mount = {}, recipe = {}, ...about } = spec;

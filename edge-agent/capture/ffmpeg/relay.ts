@@ -1,7 +1,7 @@
 /**
  * Stands between ffmpeg and the camera on the loopback interface, so that ffmpeg never learns a password: it speaks to us without
- * one, we sign in to the camera by our own rules. One connection is let in, by an address that cannot be guessed. Packets pass as they are; on the way
- * losses are counted and sender reports noticed.
+ * one, we sign in to the camera by our own rules. One connection is let in, by an address that cannot be guessed. Packets pass as
+ * they are; on the way losses are counted and sender reports noticed.
  */
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
