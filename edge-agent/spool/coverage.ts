@@ -30,6 +30,8 @@ const REPORT_FIRST_MS = 10_000;
 const REPORT_NEXT_MS = 60_000;
 const REPORT_MAX_MS = 600_000;
 const NOTES_MAX = 256;
+/** From the last frame of a stream that records to its close: a frame's distance, a batch of reads, a busy machine. */
+const CLOSING_MS_MAX = 1500;
 
 export class Coverage {
   #open = false;
@@ -78,11 +80,18 @@ export class Coverage {
   }
 
   close(atMonoMs: MonoMs, cause: GapCause): GapPiece[] {
-    const pieces = this.#open ? this.#cut(Math.max(atMonoMs, this.#accounted)) : [];
+    const to = Math.max(atMonoMs, this.#accounted);
+    const isOrderly = this.#open && to > this.#accounted && this.#endsInOrder(to);
+    const pieces = isOrderly ? [{ fromMonoMs: this.#accounted, toMonoMs: to, cause }] : this.#open ? this.#cut(to) : [];
     this.#open = false;
-    this.#accounted = Math.max(this.#accounted, atMonoMs);
+    this.#accounted = to;
     this.#notes = [{ at: this.#accounted, cause, detail: undefined }];
     return pieces;
+  }
+
+  /** Footage reached to just before the close: what little is missing belongs to the closed time. */
+  #endsInOrder(atMonoMs: MonoMs): boolean {
+    return atMonoMs - this.#accounted < CLOSING_MS_MAX && !this.#notes.some((note) => note.at > this.#accounted);
   }
 
   note(cause: GapCause, atMonoMs: MonoMs, detail?: string): void {

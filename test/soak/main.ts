@@ -103,7 +103,7 @@ await rtsp.close();
 const gaps = journalRecords(path.join(folder, 'spool'))
   .filter((record) => record['type'] === 'gap')
   .map((record) => record['body'] as { camera: string; rendition: string; cause: string; durationMs: number; detail?: string });
-const unexpected = gaps.filter((gap) => gap.cause !== 'starting');
+const unexpected = gaps.filter((gap) => gap.cause !== 'starting' && gap.cause !== 'stopped');
 const measuredS = seconds - (countsAfterWarmUp?.atS ?? 0);
 const perDayMb = (bytes: number): number => ((bytes / measuredS) * 86_400) / 1e6;
 const result = {
