@@ -1,8 +1,12 @@
 /** A headless Chromium for the page's tests. The page's language and time zone are set, so that what is read is the same everywhere. */
 import fs from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import type { Test } from 'tap';
 
 const EXECUTABLES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+const SAYS_WITHIN_MS = 10_000;
 
 export function chromiumProgram(): string | undefined {
   return EXECUTABLES.find((file) => fs.existsSync(file));
@@ -34,6 +38,17 @@ export async function openViewer(executablePath: string, language: 'en' | 'fa' =
 /** All text of an element, also what is scrolled out of sight; waits until it is there. */
 export async function textOf(what: Locator): Promise<string> {
   return (await what.textContent()) ?? '';
+}
+
+/** Passes once the element's text fits; fails with the text it has after ten seconds. */
+export async function says(t: Test, what: Locator, pattern: RegExp, why = `says ${pattern}`): Promise<void> {
+  const endMs = performance.now() + SAYS_WITHIN_MS;
+  let text = await textOf(what);
+  while (!pattern.test(text) && performance.now() < endMs) {
+    await delay(50);
+    text = await textOf(what);
+  }
+  t.match(text, pattern, why);
 }
 
 /** Mean brightness 0..255 and its spread over the picture that the video shows now; a black frame has neither. */

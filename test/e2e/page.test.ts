@@ -6,7 +6,7 @@ import t from 'tap';
 import { until } from '../peers/program.js';
 import { type Stack, startStack } from '../peers/stack.js';
 import { bin, ROOT } from '../peers/wagon.js';
-import { chromiumProgram, openViewer, pictureOf, textOf } from './browser.js';
+import { chromiumProgram, openViewer, pictureOf, says, textOf } from './browser.js';
 
 t.setTimeout(300_000);
 
@@ -74,8 +74,8 @@ t.test('from signing in to watching, with a gap that is explained on the way', {
   await signIn(page, stack, 'demo');
   const startedMs = Date.now();
   const gap = await makeGap(stack, page);
-  t.match(await textOf(page.locator('.unit-card')), /Recording/, 'the state is said in words');
-  t.match(await textOf(page.locator('.unit-card')), /2 of 2 record/);
+  await says(t, page.locator('.unit-card'), /Recording/, 'the state is said in words');
+  await says(t, page.locator('.unit-card'), /2 of 2 record/);
 
   await page.click(`a[href="/units/${stack.unit}"]`);
   await page.waitForSelector('.plot svg');
@@ -92,13 +92,13 @@ t.test('from signing in to watching, with a gap that is explained on the way', {
     },
     10_000,
   );
-  t.match(await textOf(page.locator('[data-testid=readout]')), /No footage.*could not be reached/s, 'and it stands on the page');
+  await says(t, page.locator('[data-testid=readout]'), /No footage.*could not be reached/s, 'and it stands on the page');
 
   await page.click('section[aria-label="Footage and gaps"] .page-head button');
   await page.fill('input[name=from]', inputTime(gap.fromMs - 4_000));
   await page.fill('input[name=to]', inputTime(gap.toMs + 4_000));
   await page.click('button:has-text("Request"):below(textarea)');
-  t.match(await textOf(page.locator('.mantine-Modal-content')), /Give a reason/, 'without a reason nothing is requested');
+  await says(t, page.locator('.mantine-Modal-content'), /Give a reason/, 'without a reason nothing is requested');
   await page.fill('textarea[name=reason]', REASON);
   await page.fill('input[name=caseNumber]', '2026-1182');
   await page.click('.mantine-Modal-content button[type=submit]');
@@ -106,9 +106,9 @@ t.test('from signing in to watching, with a gap that is explained on the way', {
 
   const done = page.locator('.state.green', { hasText: 'Done' });
   await done.waitFor({ timeout: 90_000 });
-  t.match(await textOf(page.locator('[data-testid=progress]')), /100%/);
+  await says(t, page.locator('[data-testid=progress]'), /100%/);
   const lost = page.locator('section[aria-label="What is missing, and why"]');
-  t.match(await textOf(lost), /could not be reached/, 'what is missing is explained');
+  await says(t, lost, /could not be reached/, 'what is missing is explained');
   const facts = await textOf(page.locator('section[aria-label="The request"]'));
   for (const fact of [REASON, '2026-1182', 'demo']) t.ok(facts.includes(fact), `the request says ${fact}`);
 
@@ -126,7 +126,7 @@ t.test('from signing in to watching, with a gap that is explained on the way', {
   const box = await track.boundingBox();
   const note = page.locator('[data-testid=scrub-note]');
   if (box) await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  t.match(await textOf(note), /could not be reached/, 'the gap in the scrubber says why');
+  await says(t, note, /could not be reached/, 'the gap in the scrubber says why');
 
   const href = await page.locator('a[download]').first().getAttribute('href');
   const file = await page.request.get(new URL(href ?? '', stack.address).href);
@@ -154,10 +154,10 @@ t.test('from signing in to watching, with a gap that is explained on the way', {
     t.teardown(() => persian.close());
     await signIn(persian.page, stack, 'demo');
     t.equal(await persian.page.getAttribute('html', 'dir'), 'rtl');
-    t.match(await textOf(persian.page.locator('.unit-card')), /در حال ضبط/);
+    await says(t, persian.page.locator('.unit-card'), /در حال ضبط/);
     await persian.page.goto(pullAddress);
     await persian.page.waitForSelector('.gap-list');
-    t.match(await textOf(persian.page.locator('.gap-list')), /دوربین در دسترس نبود/);
+    await says(t, persian.page.locator('.gap-list'), /دوربین در دسترس نبود/);
     t.same(persian.complaints, []);
   });
 });

@@ -5,7 +5,7 @@ import type { PullShape, UnitShape } from '@longroof/controller/api/shapes';
 import { GAP_CAUSES } from '@longroof/protocol/gap';
 import t from 'tap';
 import { until } from '../peers/program.js';
-import { chromiumProgram, openViewer, textOf, type Viewer } from './browser.js';
+import { chromiumProgram, openViewer, says, textOf, type Viewer } from './browser.js';
 import { type Canned, PAGE, startPageServer } from './page-server.js';
 
 t.setTimeout(300_000);
@@ -98,7 +98,7 @@ t.test(
     await page.fill('input[name=user]', 'demo');
     await page.fill('input[name=password]', 'wrong');
     await page.click('button[type=submit]');
-    t.match(await textOf(page.locator('[role=alert]')), /User name or password is wrong[\s\S]*LR_LOGIN/);
+    await says(t, page.locator('[role=alert]'), /User name or password is wrong[\s\S]*LR_LOGIN/);
     await page.fill('input[name=password]', 'right');
     await page.click('button[type=submit]');
     await page.waitForSelector('text=No footage has been requested yet');
@@ -118,11 +118,12 @@ t.test('the fleet in words; a centre that goes away and comes back', { skip: mis
   await page.goto(address);
   const cards = page.locator('.unit-card');
   await cards.first().waitFor();
-  t.match(
-    await textOf(cards.nth(0)),
+  await says(
+    t,
+    cards.nth(0),
     /wagon-1[\s\S]*Partly recording[\s\S]*1 of 2 record[\s\S]*rear[\s\S]*refuses our password[\s\S]*LR_RTSP_AUTH[\s\S]*refused 3 messages/,
   );
-  t.match(await textOf(cards.nth(1)), /wagon-2[\s\S]*Out of reach[\s\S]*2 hours ago[\s\S]*No position known/);
+  await says(t, cards.nth(1), /wagon-2[\s\S]*Out of reach[\s\S]*2 hours ago[\s\S]*No position known/);
   await page.fill('input[type=search]', 'nothing like it');
   await page.waitForSelector('text=No wagon fits');
   await page.fill('input[type=search]', '2');
@@ -149,27 +150,27 @@ t.test(
     const box = (await row.boundingBox())!;
     const x = (minutesAgo: number): number => box.x + box.width * (1 - minutesAgo / 60);
     await page.mouse.move(x(35), box.y + 8);
-    t.match(await textOf(page.locator('[data-testid=readout]')), /No footage[\s\S]*10 mins[\s\S]*lost power/);
+    await says(t, page.locator('[data-testid=readout]'), /No footage[\s\S]*10 mins[\s\S]*lost power/);
     await page.mouse.move(x(10), box.y + 8);
-    t.match(await textOf(page.locator('[data-testid=readout]')), /in the wagon and at the centre[\s\S]*200 ms/);
+    await says(t, page.locator('[data-testid=readout]'), /in the wagon and at the centre[\s\S]*200 ms/);
     await page.mouse.move(x(45), box.y + 8);
     await page.mouse.down();
     await page.mouse.move(x(25), box.y + 8, { steps: 4 });
     await page.mouse.up();
-    t.match(await textOf(page.locator('.selection-bar')), /Selected: (20|19) mins/);
+    await says(t, page.locator('.selection-bar'), /Selected: (20|19) mins/);
     await row.focus();
     await page.keyboard.press('Escape');
     await page.keyboard.press('Home');
     for (let at = 0; at < 4; at++) await page.keyboard.press('Shift+ArrowRight');
-    t.match(await textOf(page.locator('.selection-bar')), /Selected: 2 mins/);
+    await says(t, page.locator('.selection-bar'), /Selected: 2 mins/);
     const listed = await textOf(page.locator('section[aria-label="Gaps in this span"]'));
     t.match(listed, /front[\s\S]*The wagon lost power/);
     t.match(listed, /a-cause-of-next-year/, 'a cause without words is shown as it came');
     await page.click('text=Request this footage');
-    t.match(await textOf(page.locator('.preview')), /front: 2 mins of footage/);
+    await says(t, page.locator('.preview'), /front: 2 mins of footage/);
     await page.fill('textarea[name=reason]', 'Complaint');
     await page.click('.mantine-Modal-content button[type=submit]');
-    t.match(await textOf(page.locator('.mantine-Modal-content [role=alert]')), /no words for[\s\S]*LR_SOMETHING_NEW/);
+    await says(t, page.locator('.mantine-Modal-content [role=alert]'), /no words for[\s\S]*LR_SOMETHING_NEW/);
     t.match(api.wanted[0], { unitId: 'wagon-1', cameras: ['front', 'rear'], quality: 'proxy', reason: 'Complaint' });
     t.same(viewer.complaints, []);
   },
@@ -192,9 +193,9 @@ t.test('pulls that wait, failed, or cannot be played here', { skip: missing, tim
   await page.waitForSelector('text=goes on by itself when the wagon is back');
   api.pulls = [{ ...pull, state: 'failed', problem: { code: 'LR_PULL_SPAN', message: 'raw words' }, parts: [] }];
   await page.reload();
-  t.match(await textOf(page.locator('[role=alert]')), /time span of the request is not allowed[\s\S]*shorter span[\s\S]*LR_PULL_SPAN/);
+  await says(t, page.locator('[role=alert]'), /time span of the request is not allowed[\s\S]*shorter span[\s\S]*LR_PULL_SPAN/);
   await page.goto(`${address}/pulls/none`);
-  t.match(await textOf(page.locator('[role=alert]')), /no such footage request[\s\S]*LR_PULL_UNKNOWN/);
+  await says(t, page.locator('[role=alert]'), /no such footage request[\s\S]*LR_PULL_UNKNOWN/);
   t.same(viewer.complaints, []);
 });
 
