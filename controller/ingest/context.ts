@@ -1,6 +1,6 @@
 /** What the parts of ingest share, and what they know of one connection. */
 import type { Hash, KeyObject } from 'node:crypto';
-import type { Clock } from '@longroof/base/clock';
+import type { Clock, MonoMs } from '@longroof/base/clock';
 import type { Log } from '@longroof/base/log';
 import type { FragmentMeta } from '@longroof/protocol/fragment';
 import type { Broker, Session } from '../broker/broker.js';
@@ -12,6 +12,8 @@ import type { Refusals } from './refusals.js';
 export const CREDIT_BYTES = 1024 * 1024;
 /** Fragments of a unit that may be open or on their way to the disk at once. */
 export const HANDLES_MAX = 8;
+/** One that has been idle so long gives way to another: a unit may have given its fragment up without a word. */
+export const HANDLE_IDLE_MS = 10_000;
 
 export interface IngestCounters {
   journalBatches: number;
@@ -68,6 +70,7 @@ export interface OpenFragment {
   writer: BlobWriter;
   hash: Hash;
   receivedBytes: number;
+  activeMonoMs: MonoMs;
   ackedBytes: number;
   /** Offset for which a rewind was asked last. */
   rewindAsked: number;

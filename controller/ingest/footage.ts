@@ -10,7 +10,7 @@ import type { ManifestMessage } from '@longroof/protocol/messages';
 import { fragmentKey } from '../store/blobs.js';
 import { sendAck, sendReceipt, sendRefusal } from './answers.js';
 import { type Committer, fragmentConflict, storedFragment } from './committer.js';
-import { type Context, CREDIT_BYTES, HANDLES_MAX, type Link, type OpenFragment } from './context.js';
+import { type Context, CREDIT_BYTES, HANDLE_IDLE_MS, HANDLES_MAX, type Link, type OpenFragment } from './context.js';
 import { InitBook } from './inits.js';
 import { checkPath } from './merkle-path.js';
 import { readManifest } from './read-message.js';
@@ -83,15 +83,24 @@ export class FootageLane {
       return sendAck(this.#context, link, { what: 'want-init', handle, initSha256: meta.initSha256 });
     // A unit may be quicker than the disk: then it waits here, and its connection is not read from.
     while (link.open.size + link.committing.size >= HANDLES_MAX && link.committing.size > 0) await Promise.race(link.committing.values());
-    if (link.open.size >= HANDLES_MAX)
-      throw new Fault('too-large', 'LR_HANDLES', `more than ${HANDLES_MAX} fragments at once`, { detail: { limit: HANDLES_MAX } });
+    if (link.open.size >= HANDLES_MAX) await this.#makeRoom(link);
     const writer = await blobs.create(keyOf(meta));
-    link.open.set(handle, { handle, meta, writer, hash: createHash('sha256'), receivedBytes: 0, ackedBytes: 0, rewindAsked: -1 });
+    const hash = createHash('sha256');
+    const activeMonoMs = this.#context.clock.mono();
+    link.open.set(handle, { handle, meta, writer, hash, activeMonoMs, receivedBytes: 0, ackedBytes: 0, rewindAsked: -1 });
+  }
+
+  async #makeRoom(link: Link): Promise<void> {
+    const stalest = [...link.open.values()].reduce((a, b) => (b.activeMonoMs < a.activeMonoMs ? b : a));
+    if (this.#context.clock.mono() - stalest.activeMonoMs < HANDLE_IDLE_MS)
+      throw new Fault('too-large', 'LR_HANDLES', `more than ${HANDLES_MAX} fragments at once`, { detail: { limit: HANDLES_MAX } });
+    await this.#drop(link, stalest);
   }
 
   /** Announced again: the unit learns how far it came. */
   async #resume(link: Link, open: OpenFragment, manifest: ManifestMessage): Promise<void> {
     await this.#inits.learn(link, manifest);
+    open.activeMonoMs = this.#context.clock.mono();
     open.ackedBytes = open.receivedBytes;
     open.rewindAsked = -1;
     await sendAck(this.#context, link, { what: 'part', handle: open.handle, offset: open.receivedBytes });
@@ -120,6 +129,7 @@ export class FootageLane {
     if (chunk.offset > open.receivedBytes) return this.#askAgain(link, open);
     const fresh = chunk.payload.subarray(open.receivedBytes - chunk.offset);
     if (fresh.length === 0) return this.#acknowledge(link, open);
+    open.activeMonoMs = this.#context.clock.mono();
     open.hash.update(fresh);
     open.receivedBytes += fresh.length;
     await open.writer.write(fresh);

@@ -1,5 +1,5 @@
 /** A centre on loopback for tests: authority, store, blobs, broker, ingest and pulls, each the real one, in a folder of its own. */
-import { systemClock } from '@longroof/base/clock';
+import { type Clock, systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { createLog, type Log, silentLog } from '@longroof/base/log';
 import type { Broker } from '@longroof/controller/broker/broker';
@@ -27,6 +27,7 @@ export interface CentreOptions {
   limits?: Partial<BrokerLimits>;
   port?: number;
   wrapBlobs?: (blobs: BlobStore) => BlobStore;
+  clock?: Clock;
 }
 
 const log: Log = process.env['LONGROOF_TEST_LOG'] ? createLog('centre', 'debug') : silentLog;
@@ -62,7 +63,7 @@ export async function startCentre(dir: string, options: CentreOptions = {}): Pro
     blobs,
     broker,
     keys: { receipt: signer(receipt), desired: signer(desired) },
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     log,
   });
   await ingest.start();
