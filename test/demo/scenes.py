@@ -59,6 +59,7 @@ class Stream(GstRtspServer.RTSPMediaFactory):
         super().__init__()
         self.painter, self.travel, self.size = painter, travel, size
         self.source, self.next_frame = None, 0
+        self.playing, self.prerolled = False, 0.0
         caps = "video/x-raw,format=I420,width={width},height={height},framerate={fps}/1".format(**size)
         encoder = ENCODERS[codec].format(kbit=size["kbit"], gop=size["fps"] * 2)
         self.set_launch(f"( appsrc name=source is-live=true do-timestamp=true format=time block=false caps={caps} ! {encoder} )")
@@ -67,7 +68,12 @@ class Stream(GstRtspServer.RTSPMediaFactory):
 
     def configured(self, _factory, media):
         self.source = media.get_element().get_by_name("source")
+        self.playing, self.prerolled = False, 0.0
+        media.connect("new-state", self.changed)
         media.connect("unprepared", self.ended)
+
+    def changed(self, _media, state):
+        self.playing = state == int(Gst.State.PLAYING)
 
     def ended(self, _media):
         self.source = None
@@ -77,6 +83,11 @@ class Stream(GstRtspServer.RTSPMediaFactory):
         number = int(now * self.size["fps"])
         if self.source is None or number == self.next_frame:
             return
+        if not self.playing:
+            # One frame lets the encoder tell its parameters. More would wait, and get their times out of order at the start.
+            if now - self.prerolled < 1:
+                return
+            self.prerolled = now
         self.next_frame = number
         frame = self.painter.frame(time.time(), self.travel.at())
         self.source.emit("push-buffer", Gst.Buffer.new_wrapped(frame))
