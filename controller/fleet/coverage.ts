@@ -11,6 +11,7 @@ import { readStatusJson, streamsOf } from './streams.js';
 export const COVERAGE_MS_MAX = 7 * 86_400_000;
 /** No reel and no fragment lasts longer: how far before the span one that reaches into it can begin. */
 const REEL_MS_MAX = 600_000;
+const STREAMS_MAX = 128;
 /** Between two fragments: more is a break in time. */
 const BREAK_MS = 1000;
 
@@ -47,18 +48,11 @@ export class CoverageReader {
     return { unit, from: rfc3339(fromMs), to: rfc3339(toMs), cameras };
   }
 
-  /** Those the unit has, and those that have left something in the span. */
+  /** Those the unit has, those it ever recorded, and those that have left a gap in the span. */
   async #streams(asked: Asked, statusJson: string | null): Promise<StreamName[]> {
     const streams = new Map<string, StreamName>();
     const add = ({ camera, rendition }: StreamName): void => void streams.set(`${camera} ${rendition}`, { camera, rendition });
     for (const stream of await streamsOf(this.#db, asked.unit, readStatusJson(statusJson))) add(stream);
-    const reels = this.#db
-      .selectFrom('reel')
-      .select(['camera', 'rendition'])
-      .distinct()
-      .where('unit', '=', asked.unit)
-      .where('start_utc_ms', '>', asked.fromMs - REEL_MS_MAX)
-      .where('start_utc_ms', '<', asked.toMs);
     const gaps = this.#db
       .selectFrom('gap')
       .select(['camera', 'rendition'])
@@ -66,8 +60,23 @@ export class CoverageReader {
       .where('unit', '=', asked.unit)
       .where('to_utc_ms', '>', asked.fromMs)
       .where('from_utc_ms', '<', asked.toMs);
-    for (const stream of [...(await reels.execute()), ...(await gaps.execute())]) add(stream);
+    for (const stream of [...(await this.#recorded(asked.unit)), ...(await gaps.execute())]) add(stream);
     return [...streams.keys()].sort().map((key) => streams.get(key) as StreamName);
+  }
+
+  /** From one to the next by the index, however many reels each has. */
+  async #recorded(unit: string): Promise<StreamName[]> {
+    const streams: StreamName[] = [];
+    let last: StreamName = { camera: '', rendition: 'original' };
+    while (streams.length < STREAMS_MAX) {
+      const { rows } = await sql<StreamName>`
+        select camera, rendition from reel where unit = ${unit} and (camera, rendition) > (${last.camera}, ${last.rendition})
+        order by camera, rendition limit 1`.execute(this.#db);
+      if (!rows[0]) break;
+      last = rows[0];
+      streams.push(last);
+    }
+    return streams;
   }
 
   async #line(asked: Asked, stream: StreamName): Promise<Line> {

@@ -89,25 +89,31 @@ export class Playback {
 
   /** The `part`-th init segment's footage, from 0. Throws LR_FOOTAGE_NONE, LR_MP4_PART and what `buildPlainMp4` throws. */
   async file(pull: PullInfo, camera: string, part: number): Promise<PlainMp4> {
+    // Of an ended pull nothing changes: its files are found without asking the database, range for range.
+    if (pull.ended) return this.#files.get(`${pull.id}/${camera}/${part}`, async () => this.#build(await this.#partOf(pull, camera, part)));
+    const own = await this.#partOf(pull, camera, part);
+    // What is here of a pull only grows, so its count names it.
+    return this.#files.get(`${pull.id}/${camera}/${part}/${own.length}`, () => this.#build(own));
+  }
+
+  /** Fragments of the `part`-th init segment. */
+  async #partOf(pull: PullInfo, camera: string, part: number): Promise<StoredFragment[]> {
     const fragments = await this.#footage.all(pull, camera);
     if (fragments.length === 0) throw none(camera);
     const inits = [...new Set(fragments.map((fragment) => fragment.initSha256))];
     const init = inits[part];
-    if (init === undefined)
-      throw new Fault(
-        'not-found',
-        'LR_MP4_PART',
-        `this footage has ${inits.length} ${inits.length === 1 ? 'part' : 'parts'}, counted from 0`,
-      );
-    const own = fragments.filter((fragment) => fragment.initSha256 === init);
-    const last = own.at(-1) as StoredFragment;
-    // What is here of a pull only grows, so its count names it.
-    const key = `${pull.id}/${camera}/${init}/${own.length}/${last.sha256}`;
-    return this.#files.get(key, async () => {
-      const initBytes = await this.#footage.init(init);
-      if (!initBytes) throw new Fault('corrupt', 'LR_BLOB_MISSING', `init segment ${init} is not in the store`);
-      return buildPlainMp4(this.#blobs, initBytes, own);
-    });
+    if (init === undefined) {
+      const count = `${inits.length} ${inits.length === 1 ? 'part' : 'parts'}`;
+      throw new Fault('not-found', 'LR_MP4_PART', `this footage has ${count}, counted from 0`);
+    }
+    return fragments.filter((fragment) => fragment.initSha256 === init);
+  }
+
+  async #build(fragments: readonly StoredFragment[]): Promise<PlainMp4> {
+    const sha256 = fragments[0]?.initSha256 ?? '';
+    const init = await this.#footage.init(sha256);
+    if (!init) throw new Fault('corrupt', 'LR_BLOB_MISSING', `init segment ${sha256} is not in the store`);
+    return buildPlainMp4(this.#blobs, init, fragments);
   }
 }
 

@@ -104,7 +104,7 @@ async function createFootage(db: Kysely<unknown>): Promise<void> {
     },
     ['unit', 'epoch', 'camera', 'rendition', 'run', 'seq_first'],
   ).execute();
-  await db.schema.createIndex('reel_by_time').on('reel').columns(['unit', 'start_utc_ms', 'end_utc_ms']).execute();
+  await db.schema.createIndex('reel_by_time').on('reel').columns(['unit', 'camera', 'rendition', 'start_utc_ms', 'end_utc_ms']).execute();
   await db.schema.createIndex('reel_by_boot').on('reel').columns(['unit', 'epoch', 'boot', 'wall_error_ms']).execute();
   await table(db, 'gap', { ...STREAM, seq: NUMBER, from_utc_ms: NUMBER, to_utc_ms: NUMBER, cause: TEXT, 'detail?': TEXT }, [
     'unit',
