@@ -4,6 +4,7 @@ import { isGapCause } from '@longroof/protocol/gap';
 import type { DoneBody, JournalRecord } from '@longroof/protocol/journal';
 import type { Transaction } from 'kysely';
 import type { PullTable, Tables } from '../store/tables.js';
+import { absentOf } from './absent.js';
 import { checkBody, isText, streamRules } from './body.js';
 import type { Projected } from './project.js';
 import { finishPull } from './pull-end.js';
@@ -58,7 +59,8 @@ export async function projectDone(projected: Projected, record: JournalRecord): 
       .where('id', '=', pull.id)
       .execute();
   } else {
-    await addMissing(trx, pull.id, body.missing ?? []);
+    const absent = body.state === 'partial' ? await absentOf(trx, pull) : [];
+    await addMissing(trx, pull.id, [...(body.missing ?? []), ...absent]);
     await trx.updateTable('pull').set({ state: 'running', final: body.state }).where('id', '=', pull.id).execute();
     await finishPull(trx, pull.id, nowMs);
   }

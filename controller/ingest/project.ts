@@ -57,6 +57,7 @@ const PROJECTIONS: Partial<Record<JournalType, Project>> = {
 export class Projection {
   readonly faults: Fault[] = [];
   readonly #projected: Projected;
+  readonly #dones: JournalRecord[] = [];
 
   constructor(scope: ProjectionScope) {
     this.#projected = {
@@ -72,6 +73,12 @@ export class Projection {
   }
 
   async take(record: JournalRecord): Promise<void> {
+    // What became of a pull is told of reels and disposals that may stand in the same batch.
+    if (record.type === 'done') this.#dones.push(record);
+    else await this.#project(record);
+  }
+
+  async #project(record: JournalRecord): Promise<void> {
     try {
       await PROJECTIONS[record.type]?.(this.#projected, record);
     } catch (error) {
@@ -88,6 +95,7 @@ export class Projection {
     await correctWalls(projected);
     await writeDisposals(projected);
     await writePosition(projected);
+    for (const record of this.#dones) await this.#project(record);
     return projected.endedPulls;
   }
 }

@@ -124,6 +124,29 @@ t.test('partial: done with what came; planned again after a new disk: the new pl
   await unit.end();
 });
 
+t.test('partial: what was planned and did not come is missing, with its time and a cause', async (t) => {
+  const { centre, unit, ask } = await prepared(t);
+  const id = await ask();
+  const initSha256 = unit.fragment(0, Buffer.alloc(1)).meta.initSha256;
+  const reel = { camera: 'front', rendition: 'proxy' as const, run: 1, seqFirst: 0, count: 10, bytes: 10, root: 'a'.repeat(64) };
+  unit.record('catalog', { ...reel, startMonoMs: START_MONO_MS, durationMs: 10_000, initSha256, codec: 'avc1.64001f', lostPackets: 0 });
+  unit.record('done', { pullId: id, state: 'planned', parts: [{ ...stream, run: 1, seqFirst: 0, seqLast: 9, bytes: 1000 }] });
+  await unit.sendJournal(2);
+  for (const seq of [0, 1, 4, 5]) await unit.upload(unit.fragment(seq, Buffer.alloc(100, seq)));
+  unit.record('loss', { ...reel, reason: 'no-space' });
+  unit.record('done', { pullId: id, state: 'partial' });
+  await unit.sendJournal(4);
+  const at = (seq: number) => new Date(unit.utcOf(START_MONO_MS) + seq * 1000).toISOString();
+  t.match(await centre.pulls.get(id), {
+    ...{ state: 'done', bytesDone: 400, bytesTotal: 1000 },
+    missing: [
+      { camera: 'front', from: at(2), to: at(4), cause: 'lost' },
+      { camera: 'front', from: at(6), to: at(10), cause: 'lost' },
+    ],
+  });
+  await unit.end();
+});
+
 t.test('a pull of another unit cannot be ended, and the newest pulls wait for their turn', async (t) => {
   const { centre, unit, ask } = await prepared(t);
   const ids: string[] = [];
