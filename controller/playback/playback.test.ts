@@ -22,6 +22,7 @@ import { SampleTable } from './sample-table.js';
 import type { StoredFragment } from './stored-fragment.js';
 import { FPS, type MadeFootage, makeFootage, type StoreWhere, storeFootage, storePull } from './test-footage.js';
 
+t.setTimeout(600_000);
 const EPOCH = 'ab'.repeat(16);
 const START = Date.UTC(2026, 4, 17, 14, 5);
 const WHERE: StoreWhere = { unit: 'wagon-1', epoch: EPOCH, camera: 'front', rendition: 'proxy', run: 3, seqFirst: 100, startUtcMs: START };
@@ -115,7 +116,7 @@ t.test('a plain MP4 of picture and sound, B-frames and all', async (t) => {
   const random = seededRandom(seed);
   for (let n = 0; n < fuzzCases(60); n++) {
     const from = random.int(0, bytes.length);
-    const to = random.int(from, Math.min(bytes.length, from + 200_000)) + 1;
+    const to = random.int(from, Math.min(bytes.length, from + 20_000)) + 1;
     const parts: Buffer[] = [];
     for await (const part of mp4.read(from, Math.min(to, bytes.length))) parts.push(part);
     if (!Buffer.concat(parts).equals(bytes.subarray(from, to))) t.fail(`bytes ${from} to ${to} differ from the whole`);
