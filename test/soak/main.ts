@@ -60,7 +60,7 @@ const unitFile = await prepareWagon({
     sub: rtsp.url(`cam-${i + 1}-sub`),
   })),
 });
-const agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', unitFile]);
+const agent = startProgram(bin('edge-agent', 'longroof-agent'), ['--config', unitFile]);
 say(`seed none; ${options.cameras} cameras with sub-streams for ${options.minutes} min in ${folder}`);
 
 const measures: Record<string, Sample[]> = { rssMb: [], pssMb: [], descriptors: [], centreRssMb: [], centreDescriptors: [] };
