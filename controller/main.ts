@@ -5,7 +5,8 @@
 import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
-import { createLog, type Log, silentLog } from '@longroof/base/log';
+import { createLog, silentLog } from '@longroof/base/log';
+import { endOnSignal } from '@longroof/base/program';
 import { Command } from 'commander';
 import { AuditLog } from './accounts/audit-log.js';
 import { People } from './accounts/people.js';
@@ -34,31 +35,12 @@ async function run({ config: file, check }: GlobalOptions): Promise<void> {
   if (!config.http.behindTls && !isLoopback(config.http.host))
     log.warn({ host: config.http.host }, 'passwords and footage go over this network in the clear: put a proxy with TLS in front');
   const centre = await Centre.start({ config, clock: systemClock, disk: systemDisk, log });
-  const stop = (signal: string): void => void end(centre, log, signal);
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  endOnSignal({ clock: systemClock, log, withinMs: STOP_MS, stop: () => centre.stop() });
   process.stdout.write(`longroof-controller: ${centre.httpUrl} ${centre.mqttUrl}\n`);
 }
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
-
-async function end(centre: Centre, log: Log, signal: string): Promise<void> {
-  log.info({ signal }, 'stopping');
-  const late = systemClock.after(STOP_MS, () => {
-    log.error({ code: 'LR_STOP_LATE' }, 'not everything ended in time');
-    process.exit(1);
-  });
-  try {
-    await centre.stop();
-    log.info({}, 'stopped');
-  } catch (error) {
-    log.error({ error }, 'the stop was not clean');
-    process.exitCode = 1;
-  }
-  late.cancel();
-  process.exit();
 }
 
 async function addPerson(file: string, name: string, role: string): Promise<void> {

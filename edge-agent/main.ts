@@ -3,13 +3,14 @@ import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import { createLog, type Log } from '@longroof/base/log';
+import { endOnSignal } from '@longroof/base/program';
 import { loadUnitConfig } from '@longroof/protocol/unit-config';
 import { Command } from 'commander';
 import { Agent } from './agent.js';
 import { VERSION } from './version.js';
 
 /** An orderly stop takes at most so long; what is not flushed by then is found again at the next start. */
-const STOP_MS = 3000;
+const STOP_MS = 2800;
 
 async function run(file: string): Promise<void> {
   const { config, sha256 } = loadUnitConfig(systemDisk, file);
@@ -18,9 +19,7 @@ async function run(file: string): Promise<void> {
   const { metricsPort } = agent;
   log.info({ unit: config.unit, cameras: config.cameras.map((camera) => camera.id), ...(metricsPort ? { metricsPort } : {}) }, 'recording');
   process.on('SIGHUP', () => void reload(agent, file, log));
-  const stop = (signal: string): void => void end(agent, log, signal);
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  endOnSignal({ clock: systemClock, log, withinMs: STOP_MS, stop: () => agent.stop() });
 }
 
 async function reload(agent: Agent, file: string, log: Log): Promise<void> {
@@ -30,23 +29,6 @@ async function reload(agent: Agent, file: string, log: Log): Promise<void> {
   } catch (error) {
     log.error({ error }, 'the changed configuration was not taken on; the old one stays');
   }
-}
-
-async function end(agent: Agent, log: Log, signal: string): Promise<void> {
-  log.info({ signal }, 'stopping');
-  const late = systemClock.after(STOP_MS - 200, () => {
-    log.error({ code: 'LR_STOP_LATE' }, 'not everything could be flushed in time');
-    process.exit(1);
-  });
-  try {
-    await agent.stop();
-    log.info({}, 'stopped');
-  } catch (error) {
-    log.error({ error }, 'the stop was not clean');
-    process.exitCode = 1;
-  }
-  late.cancel();
-  process.exit();
 }
 
 const program = new Command('longroof-agent')
