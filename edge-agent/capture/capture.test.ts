@@ -40,10 +40,38 @@ t.test('decode times never run back, and stay in front of presentation once the 
         }
       }
       if (told) t.equal(behind, 0, `depth ${depth} told`);
-      else t.ok(behind <= 3 * depth, `depth ${depth} learnt after ${behind} frames`);
+      else t.ok(behind <= 3 * order.length, `depth ${depth} learnt after ${behind} frames`);
       t.equal(times.depth, depth);
     }
   }
+});
+
+t.test('decode times: timestamps that jump back now and then are no reordering, and what was learnt is forgotten again', async (t) => {
+  const times = new DecodeTimes();
+  let last = Number.NEGATIVE_INFINITY;
+  let late = 0;
+  const feed = (pts: number): void => {
+    const dts = times.next(pts);
+    if (dts <= last) t.fail(`${dts} after ${last}`);
+    if (dts < pts) late += 1;
+    last = dts;
+  };
+  let frame = 0;
+  // Jitter of 20 ms, and each two seconds a timestamp behind the one before it.
+  for (; frame < 2000; frame++) feed(frame * 3600 + random.int(0, 1800) - (frame % 50 === 49 ? 7200 : 0));
+  t.equal(times.depth, 0);
+  t.equal(late, 0, 'no frame waits for others that never come');
+  for (; frame < 2200; frame += 2) for (const index of [frame + 1, frame]) feed(index * 3600);
+  t.equal(times.depth, 1, 'B frames are seen');
+  for (; frame < 2600; frame++) feed(frame * 3600);
+  t.equal(times.depth, 0, 'and that they have ended');
+  times.setDepth(2);
+  for (; frame < 3000; frame++) feed(frame * 3600);
+  t.equal(times.depth, 2, 'what the camera tells is not forgotten');
+  times.setDepth(0);
+  feed(frame * 3600 - 9000);
+  feed(frame * 3600);
+  t.equal(last, frame * 3600, 'it may tell less again');
 });
 
 t.test('monotonic time of frames: jitter of arrival is taken out, drift is followed', async (t) => {
@@ -117,7 +145,7 @@ t.test('addresses: passwords stay here, control URLs as cameras mean them', asyn
 
 /** A runner that plays a script of outcomes, and the states that come of it. */
 function supervise(
-  script: { footage?: boolean; fault: Fault }[],
+  script: { footage?: boolean; fault: Fault; lastsMs?: number }[],
   engines: ('own' | 'ffmpeg')[],
 ): { clock: SimClock; states: CaptureState[]; supervisor: Supervisor; ran: string[] } {
   const clock = new SimClock();
@@ -138,6 +166,7 @@ function supervise(
           hooks.playing();
           hooks.footage();
         }
+        if (step.lastsMs) await clock.sleep(step.lastsMs);
         return step.fault;
       },
     }),
@@ -190,3 +219,28 @@ t.test('a camera that our client cannot read three times in a row goes to ffmpeg
   t.same(states.at(-1), { state: 'playing', engine: 'ffmpeg' });
   await supervisor.stop();
 });
+
+t.test(
+  'after ten minutes with ffmpeg our client gets one attempt when a session ends, and keeps the camera when it can read it',
+  async (t) => {
+    const unreadable = captureFault('LR_RTSP_SDP', 'what is this');
+    const away = captureFault('LR_RTSP_CONNECT', 'nobody');
+    const long = { footage: true, fault: away, lastsMs: 700_000 };
+    const script = [
+      { fault: unreadable },
+      { fault: unreadable },
+      { fault: unreadable },
+      { fault: away },
+      long,
+      { fault: unreadable },
+      long,
+    ];
+    const { clock, states, supervisor, ran } = supervise(script, ['own', 'ffmpeg']);
+    supervisor.start();
+    await clock.advance(0);
+    for (let minute = 0; minute < 60; minute++) await clock.advance(60_000);
+    t.same(ran, ['own', 'own', 'own', 'ffmpeg', 'ffmpeg', 'own', 'ffmpeg', 'own']);
+    t.same(states.at(-1), { state: 'playing', engine: 'own' });
+    await supervisor.stop();
+  },
+);

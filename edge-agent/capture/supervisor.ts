@@ -1,9 +1,10 @@
 /**
  * Keeps a camera's sessions going without end: the first connection and one that broke take the same way, with growing, jittered
  * pauses that footage resets. Tells the sink in words what state it is in. With a second runner it changes over to it once the first
- * could not make sense of the camera several times in a row.
+ * could not make sense of the camera several times in a row. When a session of the second one ends ten minutes or more after that, the
+ * first gets one attempt again (the camera may have been given other firmware); footage is never interrupted for it.
  */
-import type { Clock } from '@longroof/base/clock';
+import type { Clock, MonoMs } from '@longroof/base/clock';
 import { assert, type Fault } from '@longroof/base/errors';
 import { type Log, redactUrls } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
@@ -14,6 +15,7 @@ import type { Runner } from './runner.js';
 const RETRY_FIRST_MS = 1000;
 const RETRY_MS_MAX = 15_000;
 const PARSE_FAILURES_MAX = 3;
+const TRY_FIRST_AGAIN_MS = 10 * 60_000;
 
 export interface SupervisorDeps {
   clock: Clock;
@@ -22,18 +24,21 @@ export interface SupervisorDeps {
 }
 
 export class Supervisor implements CaptureEngine {
-  readonly #runners: Runner[];
+  readonly #runners: readonly Runner[];
   readonly #sink: CaptureSink;
   readonly #deps: SupervisorDeps;
   readonly #backoff: Backoff;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #parseFailures = 0;
+  /** Which of the runners has its turn, and since when. */
+  #turn = 0;
+  #turnMonoMs: MonoMs = 0;
 
   /** `runners`: the one to begin with first, then the one to change over to, if any. */
   constructor(runners: readonly Runner[], sink: CaptureSink, deps: SupervisorDeps) {
     assert(runners.length > 0, 'a capture engine has a runner');
-    this.#runners = [...runners];
+    this.#runners = runners;
     this.#sink = sink;
     this.#deps = deps;
     this.#backoff = new Backoff({ firstMs: RETRY_FIRST_MS, maxMs: RETRY_MS_MAX, ...(deps.random ? { random: deps.random } : {}) });
@@ -59,7 +64,7 @@ export class Supervisor implements CaptureEngine {
   }
 
   async #session(signal: AbortSignal): Promise<Fault> {
-    const runner = this.#runners[0] as Runner;
+    const runner = this.#runners[this.#turn] as Runner;
     let footage = false;
     const playing = (): void => this.#sink.state({ state: 'playing', engine: runner.engine });
     let troubled = false;
@@ -91,12 +96,22 @@ export class Supervisor implements CaptureEngine {
 
   /** The fault to tell: the one that came, or that another engine takes over because of it. */
   #changeOver(fault: Fault): Fault {
+    const nowMonoMs = this.#deps.clock.mono();
+    if (this.#turn > 0) {
+      if (nowMonoMs - this.#turnMonoMs < TRY_FIRST_AGAIN_MS) return fault;
+      this.#turn = 0;
+      // One failure more, and it is the other's turn again.
+      this.#parseFailures = PARSE_FAILURES_MAX - 1;
+      return fault;
+    }
     if (this.#parseFailures < PARSE_FAILURES_MAX || this.#runners.length < 2) return fault;
-    const [given] = this.#runners.splice(0, 1);
+    const given = this.#runners[0]?.engine;
+    this.#turn = 1;
+    this.#turnMonoMs = nowMonoMs;
     this.#parseFailures = 0;
     return captureFault(
       'LR_CAPTURE_ENGINE',
-      `engine ${given?.engine} could not read this camera ${PARSE_FAILURES_MAX} times in a row (${fault.code}: ${fault.message}); ${this.#runners[0]?.engine} takes over`,
+      `engine ${given} could not read this camera (${fault.code}: ${fault.message}); ${this.#runners[1]?.engine} takes over`,
     );
   }
 

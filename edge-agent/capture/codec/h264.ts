@@ -6,6 +6,7 @@ const NAL_IDR = 5;
 const NAL_SEI = 6;
 const NAL_SPS = 7;
 const NAL_PPS = 8;
+const NAL_DELIMITER = 9;
 /** Profiles whose sequence parameter set tells chroma format and scaling (7.3.2.1.1). */
 const HIGH_PROFILES = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 
@@ -153,6 +154,7 @@ export const h264: VideoCodec = {
   headerBytes: 1,
   typeOf: (first) => first & 31,
   isPicture: (type) => type >= 1 && type <= 5,
+  isDelimiter: (type) => type === NAL_DELIMITER,
   isKey: (type) => type === NAL_IDR,
   marksKey: (type, nal) => type === NAL_SEI && isRecoveryPoint(nal),
   mayMarkKey: (type) => type === NAL_SEI,

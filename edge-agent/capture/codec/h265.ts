@@ -5,6 +5,7 @@ import type { SequenceFacts, VideoCodec } from './video.js';
 const NAL_VPS = 32;
 const NAL_SPS = 33;
 const NAL_PPS = 34;
+const NAL_DELIMITER = 35;
 
 /** 7.3.3: general part, then what is present of each sub-layer. */
 function profileTierLevel(reader: BitReader, subLayersMinus1: number): void {
@@ -55,6 +56,7 @@ export const h265: VideoCodec = {
   headerBytes: 2,
   typeOf: (first) => (first >> 1) & 63,
   isPicture: (type) => type < 32,
+  isDelimiter: (type) => type === NAL_DELIMITER,
   // IRAP pictures: BLA, IDR and CRA (7.4.2.2).
   isKey: (type) => type >= 16 && type <= 21,
   marksKey: () => false,

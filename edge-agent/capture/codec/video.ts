@@ -20,6 +20,8 @@ export interface VideoCodec {
   typeOf(firstByte: number): number;
   /** Carries coded picture data. */
   isPicture(type: number): boolean;
+  /** An access unit delimiter. */
+  isDelimiter(type: number): boolean;
   /** Decoding can begin at it. */
   isKey(type: number): boolean;
   /** Is not picture data, but says that decoding can begin at its picture. */

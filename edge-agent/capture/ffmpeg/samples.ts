@@ -67,6 +67,8 @@ export class FfmpegSamples {
   }
 
   end(): void {
+    this.#video?.unit.end();
+    if (this.#video && !this.#video.unit.hasPicture) this.#video.unit.drop();
     if (this.started) this.#deps.sink.sessionEnded();
   }
 
@@ -130,6 +132,8 @@ export class FfmpegSamples {
       if (last > at + 4) unit.nal(bytes, at + 4, last);
       at = next;
     }
+    unit.end();
+    if (!unit.settle()) return;
     const lostPackets = this.#deps.watch.takeLost();
     // Which unit a loss hit is known only about: the one that comes out next.
     if (lostPackets > 0 || !unit.pictureBegins) unit.damaged = true;

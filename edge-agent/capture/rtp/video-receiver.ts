@@ -1,5 +1,5 @@
 /**
- * RTP packets of one video track into access units. A unit ends where the timestamp changes, or at the marker bit once the camera
+ * RTP packets of one video track into access units; none without picture data. A unit ends where the timestamp changes, or at the marker bit once the camera
  * has shown that it sets it on the last packet of each unit and nowhere else. Losses are counted by sequence number and flagged on
  * the units they hit.
  */
@@ -51,11 +51,15 @@ export class VideoReceiver implements FinishedUnit {
   readonly #sequence = new SequenceCounter();
   #ssrc: number | undefined;
   #open = false;
+  /** NAL units without a picture lie in the arena, for the next unit. */
+  #waits = false;
   #timestamp = -1;
   #lostBefore = false;
   #markerTrials = 0;
   /** Of these, units of more than one packet: only they tell a marker on each packet from one on the last. */
   #longTrials = 0;
+  /** And key frames of more than one packet: they are cut into slices first. */
+  #keyTrials = 0;
   #packets = 0;
   /** Markers seen in the open unit, and whether its last packet had one. */
   #markers = 0;
@@ -111,9 +115,12 @@ export class VideoReceiver implements FinishedUnit {
 
   /** The session ends: hands out what is under construction; damaged unless its last packet was seen. */
   end(): void {
-    if (!this.#open) return;
-    if (!this.#endedByMarker) this.unit.damaged = true;
-    this.#finish();
+    if (this.#open) {
+      if (!this.#endedByMarker) this.unit.damaged = true;
+      this.#finish();
+    }
+    if (this.#waits) this.unit.drop();
+    this.#waits = false;
   }
 
   #newSource(ssrc: number): void {
@@ -133,7 +140,8 @@ export class VideoReceiver implements FinishedUnit {
     const ended = this.#endedByMarker && this.#markers === 1;
     this.#markerTrials = ended ? this.#markerTrials + 1 : 0;
     this.#longTrials = ended ? this.#longTrials + (this.#packets > 1 ? 1 : 0) : 0;
-    if (this.#markerTrials >= MARKER_TRIALS && this.#longTrials >= LONG_TRIALS) this.#markerTrusted = true;
+    this.#keyTrials = ended ? this.#keyTrials + (this.#packets > 1 && this.unit.key ? 1 : 0) : 0;
+    this.#markerTrusted ||= this.#markerTrials >= MARKER_TRIALS && this.#longTrials >= LONG_TRIALS && this.#keyTrials > 0;
     if (lost > 0 && !this.#endedByMarker) {
       // The end of this unit is among what is missing; where the next one begins shows in its own bytes.
       this.lostPackets += lost;
@@ -177,14 +185,15 @@ export class VideoReceiver implements FinishedUnit {
   #finish(): void {
     const { unit } = this;
     unit.end();
-    if (this.#lostBefore) this.#judgeBeginning();
-    else if (unit.hasPicture && !unit.pictureBegins) unit.damaged = true;
     this.#open = false;
+    this.#waits = !unit.settle();
+    if (this.#waits) return;
+    if (this.#lostBefore) this.#judgeBeginning();
+    else if (!unit.pictureBegins) unit.damaged = true;
     this.#lostBefore = false;
     const distance = this.#lastTicks === undefined ? 0 : this.ticks - this.#lastTicks;
     if (distance > 0 && (this.#usualTicks === 0 || distance < this.#usualTicks)) this.#usualTicks = distance;
     this.#lastTicks = this.ticks;
-    if (unit.bytes === 0) return;
     this.#options.unit(this);
     this.lostPackets = 0;
   }

@@ -1,7 +1,8 @@
 /**
  * The access unit under assembly: NAL units behind their lengths (ISO/IEC 14496-15, 5.3.4.2), written straight from the read buffer
  * into the arena. Positions are kept as distances from the arena's end, so that the sink may take what lies in front at any time.
- * What arrives of a damaged unit is kept; nothing here drops picture data.
+ * What arrives of a damaged unit is kept; nothing here drops picture data. NAL units that came without a picture wait in front of the
+ * next one.
  */
 import type { ByteArena } from '../arena.js';
 import type { ParameterSets } from '../codec/parameter-sets.js';
@@ -11,6 +12,8 @@ import { FRAGMENT_END, FRAGMENT_START, type NalSink } from './nal-payload.js';
 /** A unit that never ends is cut here and goes on as another. */
 export const UNIT_BYTES_MAX = 16 * 1024 * 1024;
 const LENGTH_BYTES = 4;
+/** More without a picture than a few parameter sets and messages is not worth keeping. */
+const CARRIED_BYTES_MAX = 64 * 1024;
 
 export class VideoUnit implements NalSink {
   key = false;
@@ -27,6 +30,8 @@ export class VideoUnit implements NalSink {
   #openBytes = -1;
   /** Its beginning is missing. */
   #orphan = false;
+  /** Of these bytes, what came in front of the unit without a picture of its own. */
+  #carriedBytes = 0;
 
   constructor(codec: VideoCodec, sets: ParameterSets, arena: ByteArena) {
     this.#codec = codec;
@@ -48,18 +53,35 @@ export class VideoUnit implements NalSink {
   }
 
   begin(arena: ByteArena): void {
+    if (arena !== this.#arena) this.drop();
     this.#arena = arena;
-    this.#bytes = 0;
+    this.#bytes = this.#carriedBytes;
     this.#openBytes = -1;
-    this.key = false;
+    if (this.#carriedBytes === 0) this.key = false;
+    // Sets that changed in front of a picture that never came count for the next.
+    if (this.hasPicture) this.setsChanged = false;
     this.damaged = false;
     this.pictureBegins = false;
     this.hasPicture = false;
-    this.setsChanged = false;
+  }
+
+  /**
+   * To be called behind `end`: false where no picture data came. The NAL units then go in front of the next unit when they can
+   * belong to it, and are dropped when not.
+   */
+  settle(): boolean {
+    this.#carriedBytes = 0;
+    if (this.hasPicture) return true;
+    if (this.damaged || this.#bytes > CARRIED_BYTES_MAX) this.drop();
+    else this.#carriedBytes = this.#bytes;
+    return false;
   }
 
   nal(bytes: Buffer, start: number, end: number): void {
     this.#cutOpen();
+    // A delimiter is the first of its unit (ISO/IEC 14496-10, 7.4.1.2.3): what waited in front of it has no picture.
+    const waited = this.#carriedBytes > 0 && this.#bytes === this.#carriedBytes;
+    if (waited && this.#codec.isDelimiter(this.#codec.typeOf(bytes[start] as number))) this.drop();
     const length = end - start;
     this.#arena.appendUInt32(length);
     this.#arena.appendRange(bytes, start, end);
@@ -98,7 +120,9 @@ export class VideoUnit implements NalSink {
   drop(): void {
     this.#arena.cut(this.#arena.length - this.#bytes);
     this.#bytes = 0;
+    this.#carriedBytes = 0;
     this.#openBytes = -1;
+    this.key = false;
   }
 
   /** A NAL unit whose end never came: what is there stays. */
@@ -114,7 +138,7 @@ export class VideoUnit implements NalSink {
     this.#openBytes = -1;
     if (this.#orphan) {
       this.#orphan = false;
-      this.hasPicture = true;
+      if (this.#codec.isPicture(this.#codec.typeOf(this.#arena.buffer[this.#arena.length - length] as number))) this.hasPicture = true;
     } else this.#finished(length, !this.damaged);
   }
 
