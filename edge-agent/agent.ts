@@ -32,6 +32,22 @@ const MQTTS_PORT = 8883;
 /** systemd-timesyncd and chrony leave these while they keep the clock. */
 const SYNCHRONISED_FILES = ['/run/systemd/timesync/synchronized', '/run/chrony/synchronized'];
 
+const SYNCHRONISED_MS = 10_000;
+
+/** Asks again only when the last answer is so old. */
+function seldom(clock: Clock, everyMs: number, ask: () => boolean): () => boolean {
+  let answer = false;
+  let nextMonoMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    const monoMs = clock.mono();
+    if (monoMs >= nextMonoMs) {
+      answer = ask();
+      nextMonoMs = monoMs + everyMs;
+    }
+    return answer;
+  };
+}
+
 export class Agent {
   readonly #options: AgentOptions;
   readonly #timers: Timer[] = [];
@@ -100,7 +116,7 @@ export class Agent {
     });
     this.#wall = new WallClock({
       clock,
-      synchronised: () => SYNCHRONISED_FILES.some((file) => disk.stat(file) !== undefined),
+      synchronised: seldom(clock, SYNCHRONISED_MS, () => SYNCHRONISED_FILES.some((file) => disk.stat(file) !== undefined)),
       onAnchor: (anchor) => this.#spool.noteClock(anchor),
     });
     this.#wall.tick();
