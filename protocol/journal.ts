@@ -116,8 +116,11 @@ export interface DisposalBody {
 export interface DoneBody {
   pullId: string;
   state: 'planned' | 'complete' | 'partial' | 'refused';
-  /** Set with `planned`: runs of fragments that will be sent, per camera. */
-  parts?: { camera: string; rendition: Rendition; run: number; seqFirst: number; seqLast: number; bytes: number }[];
+  /**
+   * Set with `planned`: runs of fragments that will be sent, per camera. `root`: hex Merkle root of their SHA-256, in order of seq, so
+   * that the journal also vouches for fragments whose reel is not closed yet.
+   */
+  parts?: { camera: string; rendition: Rendition; run: number; seqFirst: number; seqLast: number; bytes: number; root?: string }[];
   missing?: { camera: string; rendition: Rendition; fromUtcMs: number; toUtcMs: number; cause: GapCause }[];
   /** Why it was refused. */
   code?: string;

@@ -14,7 +14,7 @@ import {
   signBytes,
   verifyBytes,
 } from './journal.js';
-import { merklePath, merkleRoot, merkleVerify } from './merkle.js';
+import { MerkleFold, merklePath, merklePaths, merkleRoot, merkleVerify } from './merkle.js';
 import { signStatement, verifyStatement } from './signed.js';
 import { downTopic, parseTopic, partition, upTopic } from './topics.js';
 import { bestWall } from './wall.js';
@@ -75,6 +75,11 @@ t.test('Merkle tree: known roots of RFC 6962 and every path of every size', asyn
   for (let count = 1; count <= 33; count++) {
     const leaves = Array.from({ length: count }, (_, index) => sha256(`leaf ${index}`));
     const root = merkleRoot(leaves);
+    const fold = new MerkleFold();
+    for (const leaf of leaves) fold.add(leaf);
+    if (!fold.root().equals(root)) t.fail(`folded one by one, ${count} leaves have another root`);
+    if (merklePaths(leaves).some((path, index) => !Buffer.concat(path).equals(Buffer.concat(merklePath(leaves, index)))))
+      t.fail(`all paths at once differ at ${count}`);
     for (let index = 0; index < count; index++) {
       const path = merklePath(leaves, index);
       if (!merkleVerify(leaves[index]!, index, count, path, root)) t.fail(`leaf ${index} of ${count}`);

@@ -9,6 +9,8 @@ export interface Session {
   readonly unit: string;
   /** Hex SHA-256 of the SPKI of the journal key that the unit's certificate binds. */
   readonly journalKeySha256: string | undefined;
+  /** PEM, where the broker knows it. */
+  readonly certificatePem?: string | undefined;
   /** True once the connection is gone; publishing then does nothing. */
   readonly closed: boolean;
 }

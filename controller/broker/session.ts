@@ -19,6 +19,7 @@ export interface EmbeddedSessionOptions extends Peer {
 export class EmbeddedSession implements Session {
   readonly unit: string;
   readonly journalKeySha256: string | undefined;
+  readonly certificatePem: string | undefined;
   readonly inbox: Inbox;
   readonly #client: Client;
   readonly #stream: GuardedStream;
@@ -26,6 +27,7 @@ export class EmbeddedSession implements Session {
   constructor(options: EmbeddedSessionOptions) {
     this.unit = options.unit;
     this.journalKeySha256 = options.journalKeySha256;
+    this.certificatePem = options.certificatePem;
     this.#client = options.client;
     this.#stream = options.stream;
     this.inbox = new Inbox({

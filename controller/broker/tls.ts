@@ -9,13 +9,15 @@ import { journalKeyIn, unitIn } from '@longroof/protocol/certificates';
 export interface Peer {
   unit: string;
   journalKeySha256: string | undefined;
+  /** Set for what came over TLS. */
+  certificatePem?: string | undefined;
 }
 
 /** Throws `denied` (LR_CERT_NAME) for a certificate that names no unit, and (LR_TLS_NO_CERTIFICATE) where there is none. */
 export function readPeer(socket: TLSSocket): Peer {
   const certificate = socket.getPeerX509Certificate();
   if (!certificate) throw new Fault('denied', 'LR_TLS_NO_CERTIFICATE', 'a connection without a certificate');
-  return { unit: unitIn(certificate), journalKeySha256: journalKeyIn(certificate.subjectAltName) };
+  return { unit: unitIn(certificate), journalKeySha256: journalKeyIn(certificate.subjectAltName), certificatePem: certificate.toString() };
 }
 
 const FOREIGN = new Set([

@@ -28,7 +28,7 @@ function reel(index: number, fromS: number, gone: ReelTable['gone'] = null): Ree
 function fragment(seq: number, fromS: number): FragmentTable {
   const times = { start_mono_ms: 5000 + fromS * 1000, start_utc_ms: T0 + fromS * 1000, start90k: fromS * 90_000, duration90k: 90_000 };
   const about = { sha256: 's', init_sha256: 'i', bytes: 1000, independent: 1, damaged: 0, codec: 'avc1', meta_json: '{}' };
-  return { ...stream, ...times, ...about, seq, wall_source: 'gnss', wall_error_ms: 3, stored_utc_ms: T0 };
+  return { ...stream, ...times, ...about, seq, wall_source: 'gnss', wall_error_ms: 3, stored_utc_ms: T0, place: null };
 }
 
 async function open(name: string) {

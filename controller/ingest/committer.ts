@@ -16,6 +16,7 @@ interface Waiting {
   meta: FragmentMeta;
   /** Base64; undefined where it is in the database already. */
   init: string | undefined;
+  place: string | null;
   resolve: (row: FragmentTable) => void;
   reject: (fault: Fault) => void;
 }
@@ -32,9 +33,9 @@ export class Committer {
   }
 
   /** Rejects with `conflict` (LR_FRAGMENT_CONFLICT) when other bytes are stored under the same name. */
-  add(meta: FragmentMeta, init: string | undefined): Promise<FragmentTable> {
+  add(meta: FragmentMeta, init: string | undefined, place: string | null = null): Promise<FragmentTable> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ meta, init, resolve, reject });
+      this.#waiting.push({ meta, init, place, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -69,12 +70,12 @@ export class Committer {
     await writeInits(trx, batch);
     const walls = new Map<string, Walls>();
     const rows = new Map<string, FragmentTable>();
-    for (const { meta } of batch) {
+    for (const { meta, place } of batch) {
       const life = `${meta.unit} ${meta.epoch}`;
       const wallsOf = walls.get(life) ?? new Walls({ trx, unit: meta.unit, epoch: meta.epoch });
       walls.set(life, wallsOf);
       if (!rows.has(nameOf(meta)))
-        rows.set(nameOf(meta), fragmentRow(meta, await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall), nowMs));
+        rows.set(nameOf(meta), fragmentRow(meta, await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall), nowMs, place));
     }
     const written = await trx
       .insertInto('fragment')
@@ -121,7 +122,7 @@ export function storedFragment(db: Transaction<Tables> | Context['store']['db'],
     .executeTakeFirst();
 }
 
-function fragmentRow(meta: FragmentMeta, wall: FragmentMeta['wall'], nowMs: number): FragmentTable {
+function fragmentRow(meta: FragmentMeta, wall: FragmentMeta['wall'], nowMs: number, place: string | null): FragmentTable {
   return {
     unit: meta.unit,
     epoch: meta.epoch,
@@ -143,5 +144,6 @@ function fragmentRow(meta: FragmentMeta, wall: FragmentMeta['wall'], nowMs: numb
     codec: meta.codec,
     meta_json: JSON.stringify(meta),
     stored_utc_ms: nowMs,
+    place,
   };
 }

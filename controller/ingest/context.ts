@@ -67,6 +67,8 @@ export interface Context {
 export interface OpenFragment {
   handle: number;
   meta: FragmentMeta;
+  /** As the row keeps it. */
+  place: string | null;
   writer: BlobWriter;
   hash: Hash;
   receivedBytes: number;

@@ -12,7 +12,7 @@ import { sendAck, sendReceipt, sendRefusal } from './answers.js';
 import { type Committer, fragmentConflict, storedFragment } from './committer.js';
 import { type Context, CREDIT_BYTES, HANDLE_IDLE_MS, HANDLES_MAX, type Link, type OpenFragment } from './context.js';
 import { InitBook } from './inits.js';
-import { checkPath } from './merkle-path.js';
+import { checkPath, placeText } from './merkle-path.js';
 import { readManifest } from './read-message.js';
 
 function keyOf(meta: FragmentMeta): string {
@@ -87,7 +87,8 @@ export class FootageLane {
     const writer = await blobs.create(keyOf(meta));
     const hash = createHash('sha256');
     const activeMonoMs = this.#context.clock.mono();
-    link.open.set(handle, { handle, meta, writer, hash, activeMonoMs, receivedBytes: 0, ackedBytes: 0, rewindAsked: -1 });
+    const place = placeText(manifest);
+    link.open.set(handle, { handle, meta, place, writer, hash, activeMonoMs, receivedBytes: 0, ackedBytes: 0, rewindAsked: -1 });
   }
 
   async #makeRoom(link: Link): Promise<void> {
@@ -172,7 +173,7 @@ export class FootageLane {
       throw error;
     }
     const init = this.#inits.isStored(meta.initSha256) ? undefined : link.inits.get(meta.initSha256);
-    const row = await this.#committer.add(meta, init);
+    const row = await this.#committer.add(meta, init, open.place);
     this.#inits.noteStored(meta.initSha256);
     counters.fragmentsStored += 1;
     counters.fragmentBytesStored += meta.bytes;

@@ -154,7 +154,15 @@ function newEpoch(link: Link, batch: JournalBatch, nowMs: UtcMs): EpochTable {
     bad('the key in the genesis cannot be read');
   }
   if (id !== link.session.journalKeySha256) return bad('its key is not the one that the certificate binds');
-  return { unit: link.unit, epoch, journal_key_pem: journalKey, next_seq: 0, head: GENESIS_PREV, started_utc_ms: nowMs };
+  return {
+    unit: link.unit,
+    epoch,
+    journal_key_pem: journalKey,
+    next_seq: 0,
+    head: GENESIS_PREV,
+    started_utc_ms: nowMs,
+    unit_certificate_pem: link.session.certificatePem ?? null,
+  };
 }
 
 function checkCheckpoints(unit: string, epoch: EpochTable, records: readonly JournalRecord[]): void {

@@ -23,3 +23,8 @@ export async function checkPath(db: Db, { meta, path, index, count }: ManifestMe
   if (count !== reel.count || !leads)
     throw new Fault('corrupt', 'LR_FRAGMENT_PATH', "the fragment's path does not lead to the root of its reel");
 }
+
+/** `INDEX/COUNT/PATH`, or null where the manifest gives none. */
+export function placeText({ path, index, count }: ManifestMessage): string | null {
+  return path === undefined || index === undefined || count === undefined ? null : `${index}/${count}/${path.join('')}`;
+}

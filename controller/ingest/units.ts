@@ -1,9 +1,10 @@
 /** What is known of a unit itself: that it is there, its life, its last status. */
-
+import { createPublicKey } from 'node:crypto';
 import type { Timer } from '@longroof/base/clock';
 import { toFault } from '@longroof/base/errors';
 import { GENESIS_PREV } from '@longroof/protocol/journal';
 import type { AckMessage } from '@longroof/protocol/messages';
+import { keyId } from '@longroof/protocol/signed';
 import { partition } from '@longroof/protocol/topics';
 import { checkHello } from './alarms.js';
 import { type Context, CREDIT_BYTES, type Link } from './context.js';
@@ -102,7 +103,10 @@ export class Units {
       .executeTakeFirst();
     await checkHello(this.#context, link, hello);
     link.epoch = hello.epoch;
-    if (epoch) link.epochs.add(hello.epoch);
+    if (epoch) {
+      link.epochs.add(hello.epoch);
+      await this.#keepCertificate(link, hello.epoch);
+    }
     return {
       what: 'welcome',
       storeEpoch: store.storeEpoch,
@@ -112,6 +116,21 @@ export class Units {
       creditBytes: CREDIT_BYTES,
       utcMs: Math.round(clock.utc()),
     };
+  }
+
+  /** Of an epoch that was begun before certificates were kept: the one that binds the same journal key serves as well. */
+  async #keepCertificate({ unit, session }: Link, epoch: string): Promise<void> {
+    const { certificatePem, journalKeySha256 } = session;
+    if (certificatePem === undefined || journalKeySha256 === undefined) return;
+    const { db } = this.#context.store;
+    const row = await db.selectFrom('epoch').selectAll().where('unit', '=', unit).where('epoch', '=', epoch).executeTakeFirst();
+    if (row?.unit_certificate_pem !== null || keyId(createPublicKey(row.journal_key_pem)) !== journalKeySha256) return;
+    await db
+      .updateTable('epoch')
+      .set({ unit_certificate_pem: certificatePem })
+      .where('unit', '=', unit)
+      .where('epoch', '=', epoch)
+      .execute();
   }
 
   async #writeSeen(): Promise<void> {

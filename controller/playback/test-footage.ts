@@ -137,6 +137,7 @@ async function storeOne(
     codec: 'avc1.42c00b',
     meta_json: '{}',
     stored_utc_ms: where.startUtcMs,
+    place: null,
   };
   await db.insertInto('fragment').values(row).execute();
 }

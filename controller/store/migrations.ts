@@ -211,10 +211,19 @@ const FIRST: Migration = {
     }),
 };
 
+/** What an exported proof needs beside what is there. */
+const PROOF: Migration = {
+  up: (db) =>
+    atOnce(db, async (trx) => {
+      await trx.schema.alterTable('epoch').addColumn('unit_certificate_pem', TEXT).execute();
+      await trx.schema.alterTable('fragment').addColumn('place', TEXT).execute();
+    }),
+};
+
 /** All of a step or nothing. The migrator opens a transaction itself where it believes that the database can undo such changes. */
 async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promise<void>): Promise<void> {
   if (db.isTransaction) await run(db);
   else await db.transaction().execute(run);
 }
 
-export const migrations: MigrationProvider = { getMigrations: async () => ({ '0001-first': FIRST }) };
+export const migrations: MigrationProvider = { getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF }) };

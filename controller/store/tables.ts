@@ -31,6 +31,8 @@ export interface EpochTable {
   next_seq: number;
   head: string;
   started_utc_ms: number;
+  /** The certificate by which the unit came when this was first known here; it binds the journal's key. */
+  unit_certificate_pem: string | null;
 }
 
 export interface JournalTable {
@@ -123,6 +125,8 @@ export interface FragmentTable {
   codec: string;
   meta_json: string;
   stored_utc_ms: number;
+  /** Its place in its reel as the manifest gave it: `INDEX/COUNT/` and the hashes of its Merkle path, hex, one after the other. */
+  place: string | null;
 }
 
 export interface InitTable {

@@ -174,8 +174,8 @@ class PullCommander implements Commander {
     const mine = this.#planning.then(() => planPull(pull, context));
     this.#planning = mine.catch(() => undefined);
     const plan = await mine;
-    const { parts, missing, fragments, bytes } = plan;
-    await this.#record({ pullId: pull.pullId, state: 'planned', parts, missing });
+    const { missing, fragments, bytes } = plan;
+    await this.#record({ pullId: pull.pullId, state: 'planned', parts: plan.rooted(), missing });
     this.#state.note(pull.pullId, { state: 'planned', fragments, bytes });
     return { fragments, bytes };
   }

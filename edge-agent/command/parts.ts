@@ -4,6 +4,7 @@
  */
 import { Fault } from '@longroof/base/errors';
 import type { DoneBody } from '@longroof/protocol/journal';
+import { MerkleFold } from '@longroof/protocol/merkle';
 import type { Selection, StoredFragment } from '../spool/spool.js';
 import { fragmentKey } from '../uplink/fragment-queue.js';
 
@@ -21,7 +22,13 @@ export class PullPlan {
   bytes = 0;
   readonly #seam = new Seam();
   readonly #last = new Map<string, Part>();
+  readonly #folds = new Map<Part, MerkleFold>();
   readonly #lastMissing = new Map<string, Missing>();
+
+  /** The parts with the Merkle root of each: the last word on what the plan says. */
+  rooted(): Part[] {
+    return this.parts.map((part) => ({ ...part, root: this.#folds.get(part)?.root().toString('hex') ?? '' }));
+  }
 
   /** Slices come in order of time. Throws `too-large` (LR_PULL_PARTS) for what is in too many pieces to be told. */
   add(selection: Selection): void {
@@ -36,16 +43,21 @@ export class PullPlan {
   #addFragment({ meta }: StoredFragment): void {
     const key = streamKey(meta);
     const last = this.#last.get(key);
+    const leaf = Buffer.from(meta.sha256, 'hex');
     this.fragments += 1;
     this.bytes += meta.bytes;
     if (last && last.run === meta.run && last.seqLast + 1 === meta.seq) {
+      this.#folds.get(last)?.add(leaf);
       last.seqLast = meta.seq;
       last.bytes += meta.bytes;
       return;
     }
     const { camera, rendition, run, seq, bytes } = meta;
     const part: Part = { camera, rendition, run, seqFirst: seq, seqLast: seq, bytes };
+    const fold = new MerkleFold();
+    fold.add(leaf);
     this.parts.push(part);
+    this.#folds.set(part, fold);
     this.#last.set(key, part);
   }
 

@@ -6,9 +6,10 @@ import type { UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { type StreamName, streamText } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
+import { merklePaths } from '@longroof/protocol/merkle';
 import { GAP_MIN_MS } from './coverage.js';
 import { reelPath } from './retention.js';
-import { durationMs, fragmentMeta, type ReelRow } from './rows.js';
+import { durationMs, type FragmentRow, fragmentMeta, type ReelRow } from './rows.js';
 import type { Selection, StoredFragment } from './spool.js';
 import type { CoreState } from './state.js';
 import { WallIndex, type WallSpan } from './wall-index.js';
@@ -62,12 +63,16 @@ function selectFragments(
   const found: StoredFragment[] = [];
   for (const reel of reelsIn(state, wall, stream.id, from, to)) {
     const file = reelPath(state.options.path, stream.text, reel);
-    for (const row of state.index.fragments(reel)) {
+    const rows = state.index.fragments(reel);
+    const places = placesIn(reel, rows);
+    for (const [index, row] of rows.entries()) {
       const best = wall.ofFragment(row, reel);
       const end = best.utcMs + durationMs(row);
       if (best.utcMs >= to || end <= from) continue;
       const meta = fragmentMeta(row, reel, state.options.unit, stream.text, boots.get(reel.boot) ?? '');
-      found.push({ meta, wall: best, reelPath: file, offset: row.at, released: row.released !== 0 });
+      const path = places?.[index]?.map((step) => step.toString('hex'));
+      const place = path ? { place: { index, count: rows.length, path } } : {};
+      found.push({ meta, wall: best, reelPath: file, offset: row.at, released: row.released !== 0, ...place });
       covered.push({ from: best.utcMs, to: end });
       if (into.length + found.length > SELECT_FRAGMENTS_MAX)
         throw new Fault('too-large', 'LR_SPOOL_SELECT', `more than ${SELECT_FRAGMENTS_MAX} fragments between these times`, {
@@ -77,6 +82,11 @@ function selectFragments(
   }
   found.sort((a, b) => a.wall.utcMs - b.wall.utcMs || a.meta.run - b.meta.run || a.meta.seq - b.meta.seq);
   for (const fragment of found) into.push(fragment);
+}
+
+/** Paths of all fragments of a closed reel: what its catalogue record says then stays so. */
+function placesIn(reel: ReelRow, rows: readonly FragmentRow[]): Buffer[][] | undefined {
+  return reel.root !== null && rows.length === reel.count ? merklePaths(rows.map((row) => row.sha)) : undefined;
 }
 
 /** What of `span` the covered spans leave open. */

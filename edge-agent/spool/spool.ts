@@ -24,6 +24,8 @@ export interface StoredFragment {
   /** Of the `moof`; `meta.bytes` from here are the fragment. */
   offset: number;
   released: boolean;
+  /** Its place under the Merkle root of its reel (RFC 6962, 2.1.1), once the reel is closed; `path` is hex, nearest sibling first. */
+  place?: { index: number; count: number; path: string[] };
 }
 
 export interface Selection {

@@ -7,6 +7,7 @@
 import { canonicalJson, type Json } from '@longroof/base/canonical';
 import type { Clock, MonoMs, Timer } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
+import { CHUNK_HEADER_BYTES } from '@longroof/protocol/chunk';
 import type { AckMessage, ManifestMessage, StoredReceipt } from '@longroof/protocol/messages';
 import type { Spool, StoredFragment } from '../spool/spool.js';
 import type { UplinkCounters } from './counters.js';
@@ -128,6 +129,7 @@ export class FootageLane {
       connection.line.publish('chunk', message, 0);
       counters.chunksSent += 1;
       counters.bytesSent += message.length;
+      counters.footageBytesSent += message.length - CHUNK_HEADER_BYTES;
       underWay = this.underWayBytes;
     }
   }
@@ -245,8 +247,8 @@ export class FootageLane {
   }
 
   async #announce(connection: Connection, flight: Flight): Promise<void> {
-    const { meta } = flight.entry.fragment;
-    const manifest: ManifestMessage = { handle: flight.handle, meta };
+    const { meta, place } = flight.entry.fragment;
+    const manifest: ManifestMessage = { handle: flight.handle, meta, ...place };
     if (!connection.inits.has(meta.initSha256)) {
       const init = await this.#options.spool.init(meta.initSha256);
       if (init) manifest.init = init.toString('base64');
