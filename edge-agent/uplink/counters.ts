@@ -3,6 +3,8 @@ export interface UplinkCounters {
   connects: number;
   connectFailures: number;
   bytesSent: number;
+  /** Of footage alone, whatever is sent again counted again. */
+  footageBytesSent: number;
   chunksSent: number;
   fragmentsStored: number;
   rewinds: number;
@@ -26,6 +28,7 @@ export function newCounters(): UplinkCounters {
     connects: 0,
     connectFailures: 0,
     bytesSent: 0,
+    footageBytesSent: 0,
     chunksSent: 0,
     fragmentsStored: 0,
     rewinds: 0,

@@ -1,5 +1,6 @@
 /**
- * Measures: `npm run bench -- capture [--cameras 1,4,8] [--seconds 60] [--warm-up 30] [--rounds 3] [--senders frame,packet] [--json]`.
+ * Measures: `npm run bench -- uplink` (uplink-command.ts) and
+ * `npm run bench -- capture [--cameras 1,4,8] [--seconds 60] [--warm-up 30] [--rounds 3] [--senders frame,packet] [--json]`.
  * Prints a table of medians, or with --json one JSON object (what goes on then stands on standard error). Ends with 1 when a recorder did
  * not record what was sent: then its cost means nothing.
  */
@@ -7,6 +8,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { benchCapture, type CaptureResult, SHARE_OFF_MAX } from './capture.js';
 import { RECORDERS } from './recorders.js';
 import type { Sender } from './server.js';
+import { addUplink } from './uplink-command.js';
 
 interface Options {
   cameras: number[];
@@ -71,4 +73,5 @@ program
       }
     }
   });
+addUplink(program, positive);
 await program.parseAsync();

@@ -26,6 +26,8 @@ export interface Centre {
 export interface CentreOptions {
   limits?: Partial<BrokerLimits>;
   port?: number;
+  /** Default 127.0.0.1; also a name of its certificate. */
+  host?: string;
   wrapBlobs?: (blobs: BlobStore) => BlobStore;
   clock?: Clock;
 }
@@ -40,7 +42,7 @@ export async function startCentre(dir: string, options: CentreOptions = {}): Pro
     const authority = await openAuthority(`${dir}/authority`, systemDisk, systemClock.utc);
     keys = {
       authority,
-      server: await authority.issueServer(['127.0.0.1', 'localhost']),
+      server: await authority.issueServer(['127.0.0.1', 'localhost', ...(options.host ? [options.host] : [])]),
       receipt: await authority.issueSigner('receipt'),
       desired: await authority.issueSigner('desired'),
     };
@@ -51,7 +53,7 @@ export async function startCentre(dir: string, options: CentreOptions = {}): Pro
   const folder = await openFolderBlobs({ dir: `${dir}/data` });
   const blobs = options.wrapBlobs ? options.wrapBlobs(folder) : folder;
   const broker = createBroker({
-    host: '127.0.0.1',
+    host: options.host ?? '127.0.0.1',
     port: options.port ?? 0,
     keys: { serverKeyPem: server.keyPem, serverCertPem: server.certificatePem, rootPem: authority.rootPem },
     log,
