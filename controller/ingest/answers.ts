@@ -1,14 +1,13 @@
 /** What goes down to a unit: acknowledgements, refusals, signed receipts. */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
 import type { Fault } from '@longroof/base/errors';
-import type { AckMessage, StoredReceipt } from '@longroof/protocol/messages';
+import type { AckMessage } from '@longroof/protocol/messages';
 import { signStatement } from '@longroof/protocol/signed';
+import { storedStatement } from '../store/receipt.js';
 import type { FragmentTable } from '../store/tables.js';
 import type { Context, Link } from './context.js';
 
 const MESSAGE_CHARS_MAX = 400;
-/** The centre keeps one copy; a store with replicas will say how many. */
-const COPIES = 1;
 
 function encode(message: unknown): Buffer {
   return Buffer.from(canonicalJson(message as Json));
@@ -37,19 +36,6 @@ export function sendRefusal(context: Context, link: Link, topic: string, fault: 
 
 export function sendReceipt(context: Context, link: Link, row: FragmentTable): Promise<void> {
   context.counters.receipts += 1;
-  const receipt: StoredReceipt = {
-    what: 'longroof-stored-1',
-    unit: row.unit,
-    epoch: row.epoch,
-    camera: row.camera,
-    rendition: row.rendition,
-    run: row.run,
-    seq: row.seq,
-    sha256: row.sha256,
-    bytes: row.bytes,
-    storeEpoch: context.store.storeEpoch,
-    copies: COPIES,
-    storedUtcMs: row.stored_utc_ms,
-  };
+  const receipt = storedStatement(row, context.store.storeEpoch);
   return context.broker.publish(link.session, 'receipt', encode(signStatement(context.receiptSigner.key, receipt)), 1);
 }

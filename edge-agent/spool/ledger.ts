@@ -78,7 +78,7 @@ export class Ledger {
     while (this.#drafts.length > 0 || this.#wantsCheckpoint(options.closing)) {
       const taken = this.#drafts.slice(0, BATCH_RECORDS);
       const isLast = taken.length === this.#drafts.length;
-      const sign = isLast && (options.closing || this.#chain.checkpointDue(this.#now().monoMs));
+      const sign = isLast && (options.closing || this.#chain.checkpointDue(this.#now().monoMs) || taken.some(endsPull));
       const batch = this.#chain.encode(
         taken.map((waiting) => waiting.draft),
         sign ? this.#now() : undefined,
@@ -117,4 +117,9 @@ export class Ledger {
     this.#drafts = [];
     this.#unapplied = [];
   }
+}
+
+/** What became of a pull is signed at once: whoever exports it need not wait for the next checkpoint. */
+function endsPull({ draft }: { draft: DraftRecord }): boolean {
+  return draft.type === 'done' && (draft.body as JournalBodies['done']).state !== 'planned';
 }

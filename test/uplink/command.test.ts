@@ -18,6 +18,7 @@ import type { Outcome } from '@longroof/edge-agent/uplink/fragment-queue';
 import type { DesiredReceiver } from '@longroof/edge-agent/uplink/session';
 import { createUplink, type Uplink } from '@longroof/edge-agent/uplink/uplink';
 import { openAuthority } from '@longroof/protocol/authority';
+import { merkleRoot } from '@longroof/protocol/merkle';
 import type { DesiredPull, DesiredState } from '@longroof/protocol/messages';
 import t, { type Test } from 'tap';
 import { until } from '../peers/program.js';
@@ -114,7 +115,8 @@ t.test('a pull is planned, sent and complete; what is missing is named with its 
   await settle(one, 'its end', () => states(one, 'p1').length === 2);
   test.same(states(one, 'p1'), ['planned', 'complete']);
   const planned = one.spool.done('p1')[0]!;
-  test.same(planned.parts, [{ ...FRONT, run: 1, seqFirst: 2, seqLast: 4, bytes: 300 }]);
+  const root = merkleRoot(one.spool.fragments.slice(2, 5).map(({ meta }) => Buffer.from(meta.sha256, 'hex'))).toString('hex');
+  test.same(planned.parts, [{ ...FRONT, run: 1, seqFirst: 2, seqLast: 4, bytes: 300, root }]);
   test.same(planned.missing, [
     { camera: 'attic', rendition: 'original', fromUtcMs: T0 + 2000, toUtcMs: T0 + 5000, cause: 'unknown-camera' },
   ]);

@@ -1,0 +1,313 @@
+/**
+ * A pull with all that proves it, as one zip (docs/verification.md): footage as plain MP4, what is needed to hash every fragment again,
+ * the unit's own records with their signatures, and a manifest that the centre signs. Streamed: memory holds the fragments' names, the
+ * head of one MP4 and a page of records.
+ */
+import type { KeyObject } from 'node:crypto';
+import { canonicalJson, type Json, sha256Hex } from '@longroof/base/canonical';
+import type { Clock, UtcMs } from '@longroof/base/clock';
+import { Fault } from '@longroof/base/errors';
+import { encodeFragmentBox, type FragmentMeta } from '@longroof/protocol/fragment';
+import { signStatement } from '@longroof/protocol/signed';
+import { FootageReader, type PullInfo } from '../playback/footage.js';
+import { buildPlainMp4 } from '../playback/plain-mp4.js';
+import { readFragment, readHead, type StoredFragment } from '../playback/stored-fragment.js';
+import type { BlobStore } from '../store/blobs.js';
+import type { Db } from '../store/open.js';
+import { storedStatement } from '../store/receipt.js';
+import type { FragmentTable, PullTable, ReelTable } from '../store/tables.js';
+import { READ_ME } from './read-me.js';
+import { type PartTimes, RecordReader } from './records.js';
+import { proveReel, reelsOf, runsOf } from './reels.js';
+import type { ExportEpoch, ExportFootage, ExportManifest, ExportStatement } from './statement.js';
+import { type ZipContent, ZipWriter } from './zip-writer.js';
+
+export interface ExporterOptions {
+  db: Db;
+  blobs: BlobStore;
+  clock: Clock;
+  /** Of usage `receipt`. */
+  signer: { key: KeyObject; certPem: string };
+  rootPem: string;
+  storeEpoch: string;
+  version: string;
+}
+
+export interface ExportRequest {
+  pullId: string;
+  person: string;
+  reason: string;
+}
+
+export interface PullExport {
+  fileName: string;
+  /** Once. `done` is called when the last byte was taken, with the SHA-256 of the manifest. */
+  read(done: (manifestSha256: string) => Promise<void>): AsyncGenerator<Buffer, void, undefined>;
+}
+
+/** 8 cameras for seven hours. */
+const FRAGMENTS_MAX = 200_000;
+/** Of a file whose size is not known before. */
+const FILE_BYTES_MAX = 2 ** 32 - 2;
+const ROWS = 250;
+const ROOT = 'certificates/root.crt';
+const SIGNER = 'certificates/signer.crt';
+
+/** The footage of one MP4. */
+interface Item extends ExportFootage {
+  stored: StoredFragment[];
+}
+
+export class Exporter {
+  readonly #options: ExporterOptions;
+  readonly #footage: FootageReader;
+  readonly #records: RecordReader;
+
+  constructor(options: ExporterOptions) {
+    this.#options = options;
+    this.#footage = new FootageReader(options.db);
+    this.#records = new RecordReader(options.db);
+  }
+
+  /** Throws LR_PULL_UNKNOWN, LR_EXPORT_NOT_YET, LR_EXPORT_SIZE. */
+  async prepare(request: ExportRequest): Promise<PullExport> {
+    const pull = await this.#options.db.selectFrom('pull').selectAll().where('id', '=', request.pullId).executeTakeFirst();
+    const info = await this.#footage.pull(request.pullId);
+    if (!pull || !info) throw new Fault('not-found', 'LR_PULL_UNKNOWN', `there is no pull ${request.pullId}`);
+    if (!info.ended)
+      throw new Fault('conflict', 'LR_EXPORT_NOT_YET', 'this pull has not ended yet', { hint: 'Export it once all of it is here.' });
+    const items = await this.#items(pull, info);
+    return {
+      fileName: `${pull.unit}_${pull.id.slice(0, 8)}.zip`,
+      read: (done) => this.#read(request, pull, items, done),
+    };
+  }
+
+  async #items(pull: PullTable, info: PullInfo): Promise<Item[]> {
+    const items: Item[] = [];
+    let count = 0;
+    for (const camera of JSON.parse(pull.cameras_json) as string[]) {
+      const all = await this.#footage.all(info, camera);
+      count += all.length;
+      if (count > FRAGMENTS_MAX)
+        throw new Fault('too-large', 'LR_EXPORT_SIZE', `an export holds at most ${FRAGMENTS_MAX} fragments`, {
+          hint: 'Request shorter times and export each.',
+        });
+      for (const [index, init] of [...new Set(all.map((fragment) => fragment.initSha256))].entries()) {
+        const stored = all.filter((fragment) => fragment.initSha256 === init);
+        const name = index === 0 ? camera : `${camera}.${index + 1}`;
+        items.push({
+          camera,
+          rendition: pull.rendition,
+          file: `footage/${name}.mp4`,
+          fragments: `proof/${name}.fragments`,
+          init: `proof/${name}.init.mp4`,
+          count: stored.length,
+          stored,
+        });
+      }
+    }
+    return items;
+  }
+
+  async *#read(request: ExportRequest, pull: PullTable, items: readonly Item[], done: (manifestSha256: string) => Promise<void>) {
+    const { clock, signer, rootPem, storeEpoch, version } = this.#options;
+    const utcMs = Math.round(clock.utc());
+    const zip = new ZipWriter(utcMs);
+    const add = (name: string, content: ZipContent, bytesMax = FILE_BYTES_MAX) => zip.add(name, content, bytesMax);
+    yield* add('README.txt', [Buffer.from(READ_ME)]);
+    yield* add(ROOT, [Buffer.from(rootPem)]);
+    yield* add(SIGNER, [Buffer.from(signer.certPem)]);
+    const reels = new Map<Item, ReelTable[]>();
+    for (const item of items) reels.set(item, await reelsOf(this.#options.db, item.stored));
+    const epochs: ExportEpoch[] = [];
+    for (const epoch of await this.#epochsOf(pull, items)) epochs.push(yield* this.#addEpoch(zip, pull, epoch, items, reels));
+    for (const item of items) yield* this.#addFootage(zip, item);
+    yield* add('proof/reels.jsonl', this.#reelLines(items, reels));
+    yield* add('proof/stored.jsonl', this.#storedLines(items));
+    const manifest: ExportManifest = {
+      what: 'longroof-manifest-1',
+      unit: pull.unit,
+      pull: shapePull(pull),
+      export: { person: request.person, reason: request.reason, utcMs, storeEpoch, version },
+      root: ROOT,
+      signer: SIGNER,
+      epochs,
+      footage: items.map(({ stored: _, ...footage }) => footage),
+      missing: await this.#missing(pull),
+      files: [...zip.written],
+    };
+    const text = canonicalJson(manifest as unknown as Json);
+    yield* add('manifest.json', [Buffer.from(text)]);
+    const manifestSha256 = sha256Hex(text);
+    const statement: ExportStatement = {
+      what: 'longroof-export-1',
+      unit: pull.unit,
+      pullId: pull.id,
+      person: request.person,
+      utcMs,
+      storeEpoch,
+      manifestSha256,
+    };
+    yield* add('signature.json', [Buffer.from(canonicalJson(signStatement(signer.key, statement) as unknown as Json))]);
+    yield* zip.end();
+    await done(manifestSha256);
+  }
+
+  /** Those of the footage; of a pull without any, the one that the unit lives in now. */
+  async #epochsOf(pull: PullTable, items: readonly Item[]): Promise<string[]> {
+    const { db } = this.#options;
+    const epochs = new Set(items.flatMap((item) => runsOf(item.stored).map((run) => run.first.epoch)));
+    const unit = await db.selectFrom('unit').select('epoch').where('unit', '=', pull.unit).executeTakeFirst();
+    if (epochs.size === 0 && unit?.epoch) epochs.add(unit.epoch);
+    return [...epochs];
+  }
+
+  async *#addEpoch(zip: ZipWriter, pull: PullTable, epoch: string, items: readonly Item[], reels: ReadonlyMap<Item, ReelTable[]>) {
+    const { db } = this.#options;
+    const row = await db.selectFrom('epoch').selectAll().where('unit', '=', pull.unit).where('epoch', '=', epoch).executeTakeFirstOrThrow();
+    const shape: ExportEpoch = {
+      epoch,
+      journalKey: row.journal_key_pem,
+      certificate: row.unit_certificate_pem === null ? null : `certificates/unit-${epoch}.crt`,
+      startedUtcMs: row.started_utc_ms,
+      journal: [],
+    };
+    if (row.unit_certificate_pem !== null && shape.certificate !== null)
+      yield* zip.add(shape.certificate, [Buffer.from(row.unit_certificate_pem)], FILE_BYTES_MAX);
+    const segments = await this.#records.segments({
+      unit: pull.unit,
+      epoch,
+      pullId: pull.id,
+      pullCreatedUtcMs: pull.created_utc_ms,
+      fromUtcMs: pull.from_utc_ms,
+      toUtcMs: pull.to_utc_ms,
+      cameras: JSON.parse(pull.cameras_json) as string[],
+      rendition: pull.rendition,
+      parts: await this.#partTimes(epoch, items),
+      reels: [...reels.values()].flat().filter((reel) => reel.epoch === epoch),
+    });
+    for (const segment of segments) {
+      const file = `journal/${epoch}-${segment.first}.jsonl`;
+      yield* zip.add(file, this.#records.lines({ unit: pull.unit, epoch }, segment), FILE_BYTES_MAX);
+      shape.journal.push({ file, ...segment });
+    }
+    return shape;
+  }
+
+  async #partTimes(epoch: string, items: readonly Item[]): Promise<PartTimes[]> {
+    const parts: PartTimes[] = [];
+    for (const item of items) {
+      for (const { first, last } of runsOf(item.stored)) {
+        if (first.epoch !== epoch) continue;
+        const rows: FragmentTable[] = [];
+        for await (const row of this.#rows([first, last])) rows.push(row);
+        const [startMonoMs = 0, endMonoMs = startMonoMs] = rows.map((row) => row.start_mono_ms);
+        const { boot } = JSON.parse(rows[0]?.meta_json ?? '{}') as FragmentMeta;
+        parts.push({ camera: item.camera, run: first.run, boot, startMonoMs, endMonoMs });
+      }
+    }
+    return parts;
+  }
+
+  async *#addFootage(zip: ZipWriter, item: Item) {
+    const { blobs } = this.#options;
+    const sha256 = item.stored[0]?.initSha256 ?? '';
+    const init = await this.#footage.init(sha256);
+    if (!init) throw new Fault('corrupt', 'LR_BLOB_MISSING', `init segment ${sha256} is not in the store`);
+    yield* zip.add(item.init, [init], FILE_BYTES_MAX);
+    yield* zip.add(item.fragments, this.#fragmentHeads(item), FILE_BYTES_MAX);
+    const file = await buildPlainMp4(blobs, init, item.stored);
+    yield* zip.add(item.file, file.read(0, file.bytes), file.bytes);
+  }
+
+  /** Of each fragment its metadata box and what of its own bytes is not in the MP4: `moof` and the header of `mdat`. */
+  async *#fragmentHeads(item: Item): AsyncGenerator<Buffer, void, undefined> {
+    const { blobs } = this.#options;
+    let index = 0;
+    for await (const row of this.#rows(item.stored)) {
+      const fragment = item.stored[index++] as StoredFragment;
+      const { payloadAt } = await readHead(blobs, fragment);
+      yield Buffer.concat([
+        encodeFragmentBox(JSON.parse(row.meta_json) as FragmentMeta),
+        await readFragment(blobs, fragment, 0, payloadAt),
+      ]);
+    }
+  }
+
+  async *#reelLines(items: readonly Item[], reels: ReadonlyMap<Item, ReelTable[]>): AsyncGenerator<Buffer, void, undefined> {
+    for (const item of items) {
+      const mine = new Map<string, Set<number>>();
+      for (const { epoch, run, seq } of item.stored) mine.set(`${epoch}/${run}`, (mine.get(`${epoch}/${run}`) ?? new Set()).add(seq));
+      for (const reel of reels.get(item) ?? []) {
+        const proof = await proveReel(this.#options.db, reel, mine.get(`${reel.epoch}/${reel.run}`) ?? new Set());
+        if (proof) yield Buffer.from(`${canonicalJson(proof as unknown as Json)}\n`);
+      }
+    }
+  }
+
+  async *#storedLines(items: readonly Item[]): AsyncGenerator<Buffer, void, undefined> {
+    for (const item of items)
+      for await (const row of this.#rows(item.stored))
+        yield Buffer.from(`${canonicalJson(storedStatement(row, this.#options.storeEpoch) as unknown as Json)}\n`);
+  }
+
+  /** The whole rows of fragments, in their order. */
+  async *#rows(fragments: readonly StoredFragment[]): AsyncGenerator<FragmentTable, void, undefined> {
+    for (let at = 0; at < fragments.length; ) {
+      const first = fragments[at] as StoredFragment;
+      let to = at + 1;
+      while (to < fragments.length && to - at < ROWS && sameRun(first, fragments[to] as StoredFragment)) to += 1;
+      const seqs = fragments.slice(at, to).map((fragment) => fragment.seq);
+      const rows = await this.#options.db
+        .selectFrom('fragment')
+        .selectAll()
+        .where('unit', '=', first.unit)
+        .where('epoch', '=', first.epoch)
+        .where('camera', '=', first.camera)
+        .where('rendition', '=', first.rendition)
+        .where('run', '=', first.run)
+        .where('seq', 'in', seqs)
+        .execute();
+      const bySeq = new Map(rows.map((row) => [row.seq, row]));
+      for (const seq of seqs) {
+        const row = bySeq.get(seq);
+        if (!row) throw new Fault('corrupt', 'LR_BLOB_MISSING', `the row of fragment ${first.camera}/${first.run}/${seq} is gone`);
+        yield row;
+      }
+      at = to;
+    }
+  }
+
+  async #missing(pull: PullTable): Promise<ExportManifest['missing']> {
+    const rows = await this.#options.db.selectFrom('pull_missing').selectAll().where('pull', '=', pull.id).orderBy('ordinal').execute();
+    return rows.map(({ camera, rendition, from_utc_ms, to_utc_ms, cause }) => ({
+      camera,
+      rendition,
+      fromUtcMs: from_utc_ms,
+      toUtcMs: to_utc_ms,
+      cause,
+    }));
+  }
+}
+
+function sameRun(a: StoredFragment, b: StoredFragment): boolean {
+  return a.epoch === b.epoch && a.run === b.run;
+}
+
+function shapePull(pull: PullTable): ExportManifest['pull'] {
+  return {
+    id: pull.id,
+    cameras: JSON.parse(pull.cameras_json) as string[],
+    rendition: pull.rendition,
+    fromUtcMs: pull.from_utc_ms as UtcMs,
+    toUtcMs: pull.to_utc_ms as UtcMs,
+    person: pull.person,
+    reason: pull.reason,
+    caseNumber: pull.case_number,
+    createdUtcMs: pull.created_utc_ms,
+    endedUtcMs: pull.ended_utc_ms,
+    final: pull.final,
+    code: pull.code,
+  };
+}
