@@ -4,6 +4,7 @@
  * claimed that did not get through every step.
  */
 import type { MonoMs } from '@longroof/base/clock';
+import type { FragmentMeta } from '@longroof/protocol/fragment';
 import type { CatalogBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
 import { applyRecord, CLOSED_EVENT } from './apply.js';
@@ -14,7 +15,7 @@ import { streamOf } from './recover-coverage.js';
 import { removeIndex } from './recover-journal.js';
 import { REEL_GRACE_MS, REEL_MS, type Reel } from './reels.js';
 import { planReclaim, sweepGone } from './retention.js';
-import { durationMs, fragmentRow, type ReelRow, rungOf } from './rows.js';
+import { adjoins, durationMs, fragmentRow, type ReelRow, rungOf } from './rows.js';
 import { REEL_OPEN } from './schema.js';
 import type { DurableStream } from './spool.js';
 import { type CoreState, draftGaps } from './state.js';
@@ -55,11 +56,11 @@ export function commit(state: CoreState, options: CommitOptions): CommitResult {
   state.lastCommitMonoMs = startMonoMs;
   try {
     if (options.closing) state.reels.endAll();
-    else state.reels.endOlderThan(startMonoMs);
+    else state.reels.endIdle(startMonoMs);
     const synced = state.reels.sync();
     state.unindexed.push(...synced.fragments);
     state.finished.push(...synced.finished);
-    for (const fragment of synced.fragments) account(state, fragment.reel.stream, fragment.meta.startMonoMs, durationMs(fragment.meta));
+    for (const { meta, reel } of synced.fragments) account(state, reel.stream, meta);
     for (const { meta, reel } of synced.dropped) {
       const stream = state.streams.get(reel.stream);
       state.diskState.fail(synced.fault!, startMonoMs);
@@ -100,9 +101,13 @@ function failed(state: CoreState, error: unknown): void {
   }
 }
 
-function account(state: CoreState, text: string, fromMonoMs: MonoMs, lengthMs: number): void {
+function account(state: CoreState, text: string, meta: FragmentMeta): void {
   const stream = state.streams.get(text);
-  if (stream) draftGaps(state, stream, stream.coverage.fragment(fromMonoMs, fromMonoMs + lengthMs));
+  if (!stream) return;
+  const { startMonoMs, lostPackets } = meta;
+  const how = { adjoins: adjoins(stream.last, meta), lostPackets };
+  draftGaps(state, stream, stream.coverage.fragment(startMonoMs, startMonoMs + durationMs(meta), how));
+  stream.last = meta;
 }
 
 /** Catalogue records wait for the reels of all streams of a minute, so that they travel together. */

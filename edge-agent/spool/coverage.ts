@@ -2,8 +2,9 @@
  * Accounts for the time of one stream: every instant between opening and closing is in a fragment or in a gap with a cause (S5).
  * Pure: it is told of fragments that are durable, of causes and of the time, and answers with gaps to record.
  *
- * The cause of a hole is what was noted since the last fragment; the first such note also covers the time before it back to the
- * fragment's end, because a failure is always noticed later than it begins.
+ * The cause of a hole is what was noted since the last fragment began; the first such note also covers the time before it back to the
+ * fragment's end, because a failure is always noticed later than it begins. Notes from before count no more: a hole of which nobody
+ * said anything is `camera-stalled` from a second on, `damaged` where packets are missing or it is shorter.
  */
 import type { MonoMs } from '@longroof/base/clock';
 import type { GapCause } from '@longroof/protocol/gap';
@@ -17,8 +18,12 @@ export interface GapPiece {
 
 interface Note {
   at: MonoMs;
+  /** When it was last said again: footage from before then may still be on its way to the disk. */
+  until: MonoMs;
   cause: GapCause;
   detail: string | undefined;
+  /** Footage flows; nothing was said since. A hole then gets its cause from its length. */
+  silent?: true;
 }
 
 /** Shorter holes between fragments are jitter of the camera's clock. */
@@ -30,6 +35,8 @@ const REPORT_FIRST_MS = 10_000;
 const REPORT_NEXT_MS = 60_000;
 const REPORT_MAX_MS = 600_000;
 const NOTES_MAX = 256;
+/** So long without a packet is a camera that stood still; less is a frame or a few that did not arrive. */
+const STALL_MS_MIN = 1000;
 /** From the last frame of a stream that records to its close: a frame's distance, a batch of reads, a busy machine. */
 const CLOSING_MS_MAX = 1500;
 
@@ -42,14 +49,14 @@ export class Coverage {
   /** Accounted for until `atMonoMs`; `cause` holds from there. */
   constructor(atMonoMs: MonoMs, cause: GapCause, detail?: string) {
     this.#accounted = atMonoMs;
-    this.#notes = [{ at: atMonoMs, cause, detail }];
+    this.#notes = [{ at: atMonoMs, until: atMonoMs, cause, detail }];
   }
 
   /** As it stood when the program ended: open, accounted for until `atMonoMs`, with the cause that was noted last. */
   static resume(atMonoMs: MonoMs, cause: GapCause, causeAtMonoMs: MonoMs, detail?: string): Coverage {
     const coverage = new Coverage(atMonoMs, cause, detail);
     coverage.#open = true;
-    coverage.#notes = [{ at: causeAtMonoMs, cause, detail }];
+    coverage.#notes = [{ at: causeAtMonoMs, until: causeAtMonoMs, cause, detail }];
     return coverage;
   }
 
@@ -74,7 +81,7 @@ export class Coverage {
     const pieces = this.#cut(atMonoMs);
     this.#open = true;
     this.#accounted = Math.max(this.#accounted, atMonoMs);
-    this.#notes = [{ at: this.#accounted, cause: 'starting', detail: undefined }];
+    this.#notes = [{ at: this.#accounted, until: this.#accounted, cause: 'starting', detail: undefined }];
     this.#reportAfterMs = REPORT_FIRST_MS;
     return pieces;
   }
@@ -85,7 +92,7 @@ export class Coverage {
     const pieces = isOrderly ? [{ fromMonoMs: this.#accounted, toMonoMs: to, cause }] : this.#open ? this.#cut(to) : [];
     this.#open = false;
     this.#accounted = to;
-    this.#notes = [{ at: this.#accounted, cause, detail: undefined }];
+    this.#notes = [{ at: this.#accounted, until: this.#accounted, cause, detail: undefined }];
     return pieces;
   }
 
@@ -96,26 +103,29 @@ export class Coverage {
 
   note(cause: GapCause, atMonoMs: MonoMs, detail?: string): void {
     const last = this.#notes.at(-1)!;
-    if (last.cause === cause && last.detail === detail && last.at >= this.#accounted) return;
     const at = Math.max(atMonoMs, last.at);
-    if (at === last.at || this.#notes.length >= NOTES_MAX) this.#notes[this.#notes.length - 1] = { at: last.at, cause, detail };
-    else this.#notes.push({ at, cause, detail });
+    if (last.cause === cause && last.detail === detail && last.at >= this.#accounted) last.until = at;
+    else if (at === last.at || this.#notes.length >= NOTES_MAX)
+      this.#notes[this.#notes.length - 1] = { at: last.at, until: at, cause, detail };
+    else this.#notes.push({ at, until: at, cause, detail });
   }
 
-  /** A fragment of [from, to) is durable. */
-  fragment(fromMonoMs: MonoMs, toMonoMs: MonoMs): GapPiece[] {
-    const pieces = fromMonoMs - this.#accounted > GAP_MIN_MS ? this.#cut(fromMonoMs) : [];
+  /**
+   * A fragment of [from, to) is durable. One that `adjoins` the last by its media time leaves no hole, whatever the monotonic times say.
+   * `lostPackets` of it are those that were missing in front of it, too.
+   */
+  fragment(fromMonoMs: MonoMs, toMonoMs: MonoMs, how: { adjoins?: boolean; lostPackets?: number } = {}): GapPiece[] {
+    const isHole = !how.adjoins && fromMonoMs - this.#accounted > GAP_MIN_MS;
+    const pieces = isHole ? this.#cut(fromMonoMs, (how.lostPackets ?? 0) > 0) : [];
     if (toMonoMs > this.#accounted) {
       this.#accounted = toMonoMs;
-      const last = this.#notes.at(-1)!;
-      const later = this.#notes.filter((note) => note.at >= toMonoMs);
-      // What was noted before a fragment does not explain a hole after it, unless nothing else does.
-      const stale: Note = {
-        at: Math.min(last.at, toMonoMs),
-        cause: last.cause === 'starting' ? 'damaged' : last.cause,
-        detail: last.detail,
-      };
-      this.#notes = later.length > 0 ? later : [stale];
+      // What was noted while the fragment went on is about its end: it holds the last that came before a failure.
+      const since = this.#notes.filter((note) => note.until > fromMonoMs && note.cause !== 'starting' && !note.silent);
+      const flowing: Note = { at: fromMonoMs, until: fromMonoMs, cause: 'camera-stalled', detail: undefined, silent: true };
+      this.#notes =
+        since.length > 0
+          ? since.map((note) => ({ ...note, at: Math.max(note.at, toMonoMs), until: Math.max(note.until, toMonoMs) }))
+          : [flowing];
       this.#reportAfterMs = REPORT_FIRST_MS;
     }
     return pieces;
@@ -129,9 +139,11 @@ export class Coverage {
   }
 
   /** The hole from what is accounted for up to `to`, by cause; accounted for from now on. */
-  #cut(to: MonoMs): GapPiece[] {
+  #cut(to: MonoMs, packetsLost = false): GapPiece[] {
     const from = this.#accounted;
     if (to <= from) return [];
+    if (this.#notes.at(-1)?.silent && (packetsLost || to - from < STALL_MS_MIN))
+      this.#notes = [{ at: from, until: from, cause: 'damaged', detail: undefined }];
     const notes = this.#notes.filter((note) => note.at < to);
     const before = notes.findLast((note) => note.at < from);
     const since = notes.filter((note) => note.at >= from);
@@ -148,9 +160,9 @@ export class Coverage {
       } else
         pieces.push({ fromMonoMs: start, toMonoMs: end, cause: note.cause, ...(note.detail === undefined ? {} : { detail: note.detail }) });
     }
-    const current = since.at(-1)!;
+    const { silent: _, ...current } = since.at(-1)!;
     this.#accounted = to;
-    this.#notes = [{ ...current, at: to }, ...this.#notes.filter((note) => note.at >= to)];
+    this.#notes = [{ ...current, at: to, until: Math.max(current.until, to) }, ...this.#notes.filter((note) => note.at >= to)];
     return pieces;
   }
 }

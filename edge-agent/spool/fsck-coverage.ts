@@ -3,7 +3,7 @@
 import { GAP_MIN_MS } from './coverage.js';
 import type { Findings, FsckReport } from './fsck.js';
 import type { IndexDb } from './index-db.js';
-import { durationMs } from './rows.js';
+import { adjoins, durationMs, type MediaSpan } from './rows.js';
 import { REEL_GONE } from './schema.js';
 
 interface Span {
@@ -11,9 +11,9 @@ interface Span {
   to: number;
 }
 
-/** Rounding of recorded times, twice, beside the shortest gap. */
 /** One gap reaches back over no more boots than this. */
 const BOOTS_MAX = 1000;
+/** Rounding of recorded times, twice, beside the shortest gap. */
 const HOLE_MS = GAP_MIN_MS + 1;
 
 export function checkCoverage(index: IndexDb, findings: Findings, counts: FsckReport['counts']): void {
@@ -30,10 +30,7 @@ export function checkCoverage(index: IndexDb, findings: Findings, counts: FsckRe
       counts.gaps += 1;
       addGap(index, add, gap.boot, gap.fromMono, gap.fromMono + gap.duration);
     }
-    for (const reel of [...index.reelsOfStream(stream.id)]) {
-      if (reel.state === REEL_GONE) continue;
-      for (const fragment of index.fragments(reel)) add(reel.boot, fragment.startMono, fragment.startMono + durationMs(fragment));
-    }
+    addFootage(index, stream.id, add);
     for (const spans of boots.values()) {
       let to = Number.POSITIVE_INFINITY;
       for (const span of spans.sort((a, b) => a.from - b.from)) {
@@ -46,8 +43,26 @@ export function checkCoverage(index: IndexDb, findings: Findings, counts: FsckRe
   }
 }
 
+type Add = (boot: number, from: number, to: number) => void;
+
+/** Fragments that adjoin by media time touch, whatever their monotonic times say. */
+function addFootage(index: IndexDb, stream: number, add: Add): void {
+  let last: MediaSpan | undefined;
+  const reels = [...index.reelsOfStream(stream)].filter((reel) => reel.state !== REEL_GONE);
+  for (const reel of reels.sort((a, b) => a.run - b.run || a.seqFirst - b.seqFirst)) {
+    const initSha256 = reel.initSha.toString('hex');
+    for (const row of index.fragments(reel)) {
+      const { start90k, duration90k, startMono: startMonoMs } = row;
+      const span: MediaSpan = { run: reel.run, initSha256, start90k, duration90k, startMonoMs };
+      const lastEnd = last && adjoins(last, span) ? last.startMonoMs + durationMs(last) : startMonoMs;
+      add(reel.boot, Math.min(startMonoMs, lastEnd), startMonoMs + durationMs(row));
+      last = span;
+    }
+  }
+}
+
 /** The part of a gap from before its boot belongs to the time of the boot before, where the way back is known. */
-function addGap(index: IndexDb, add: (boot: number, from: number, to: number) => void, boot: number, from: number, to: number): void {
+function addGap(index: IndexDb, add: Add, boot: number, from: number, to: number): void {
   let own = boot;
   let start = from;
   let end = to;

@@ -82,7 +82,7 @@ const DAMAGES: { name: string; what: string; spoil: (root: string) => void }[] =
     spoil: (root) => sql(root, 'UPDATE fragments SET at = at + 1 WHERE id = 3'),
   },
   { name: 'footage without its row', what: 'unindexed', spoil: (root) => sql(root, 'DELETE FROM fragments WHERE id = 3') },
-  { name: 'a gap that was struck out', what: 'coverage', spoil: (root) => sql(root, "DELETE FROM gaps WHERE cause = 'damaged'") },
+  { name: 'a gap that was struck out', what: 'coverage', spoil: (root) => sql(root, "DELETE FROM gaps WHERE cause = 'camera-stalled'") },
   { name: 'an index of nonsense', what: 'index', spoil: (root) => writeFileSync(path.join(root, 'index.db'), Buffer.alloc(9000, 3)) },
   { name: 'a word changed in the journal', what: 'journal-chain', spoil: (root) => flip(only(path.join(root, 'journal')), 300) },
   { name: 'a journal cut back', what: 'journal-short', spoil: (root) => cutLines(only(path.join(root, 'journal')), 3) },

@@ -78,7 +78,8 @@ export function recoverStream(
 
   const coverage = Coverage.resume(accounted + shift, cause, row.causeAt + shift, detail);
   const gaps: GapPiece[] = [];
-  for (const fragment of found?.added ?? []) gaps.push(...coverage.fragment(fragment.from + shift, fragment.to + shift));
+  for (const fragment of found?.added ?? [])
+    gaps.push(...coverage.fragment(fragment.from + shift, fragment.to + shift, { adjoins: fragment.adjoins }));
   const aliveMonoMs = (at.beat?.monoMs ?? accounted) + shift;
   const wasInGap = row.causeAt + shift >= coverage.accountedMonoMs && aliveMonoMs > coverage.accountedMonoMs;
   gaps.push(...coverage.close(wasInGap ? Math.min(aliveMonoMs, at.nowMonoMs) : coverage.accountedMonoMs, at.restart));

@@ -5,12 +5,12 @@
  */
 import type { MonoMs } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
-import { parseStreamText, type WallClaim } from '@longroof/protocol/fragment';
+import { type FragmentMeta, parseStreamText } from '@longroof/protocol/fragment';
 import type { CatalogBody, DisposalBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
 import type { IndexDb } from './index-db.js';
 import { listReels, listStreams, type ReelFile } from './layout.js';
-import { durationMs, type FragmentRow, fragmentRow, type ReelRow, rungOf } from './rows.js';
+import { adjoins, durationMs, type FragmentRow, fragmentRow, type ReelRow, rungOf } from './rows.js';
 import { parseReelName, reelName, type ScannedFragment, scanReel } from './scan.js';
 import { REEL_CLOSED, REEL_GONE } from './schema.js';
 import { isTrusted } from './wall-book.js';
@@ -19,7 +19,9 @@ export interface StreamFindings {
   /** End of the last indexed fragment of the boot before. */
   endMono: MonoMs | undefined;
   /** Fragments that were durable but not indexed, in order. */
-  added: { from: MonoMs; to: MonoMs; wall: WallClaim }[];
+  added: { from: MonoMs; to: MonoMs; adjoins: boolean }[];
+  /** The last fragment that was read. */
+  last?: FragmentMeta;
 }
 
 export interface ReelFindings {
@@ -133,9 +135,12 @@ function recoverFile(
   findings.catalogs.push(catalogOf(filled, file.stream));
   for (const fragment of before)
     if (fragment.seq <= goodSeq && filled.boot === recovery.lastBoot) seen(fragment.startMono + fragment.duration90k / 90);
-  for (const { meta } of added)
-    if (filled.boot === recovery.lastBoot)
-      found.added.push({ from: meta.startMonoMs, to: meta.startMonoMs + durationMs(meta), wall: meta.wall });
+  const ofLastBoot = filled.boot === recovery.lastBoot;
+  for (const { meta } of scanned.fragments) {
+    const span = { from: meta.startMonoMs, to: meta.startMonoMs + durationMs(meta), adjoins: adjoins(found.last, meta) };
+    if (ofLastBoot && meta.seq > lastSeq) found.added.push(span);
+    found.last = meta;
+  }
 }
 
 function forget(index: IndexDb, row: ReelRow): void {

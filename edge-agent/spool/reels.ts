@@ -1,7 +1,8 @@
 /**
- * Writes fragments into reels and makes them durable. A reel holds one stream of one minute of monotonic time, one init segment,
- * no discontinuity; all streams change reels at the same minute, so that their catalogue records travel together. A reel in which a
- * write or a sync failed is given up: cut back to what was durable and closed. What it held in flight is not claimed.
+ * Writes fragments into reels and makes them durable. A reel holds one stream, one init segment, no discontinuity, and begins with a
+ * key frame where the camera sends any, so that it plays alone. All streams change reels at the last key frame of a minute of monotonic
+ * time, so that their catalogue records travel together. A reel in which a write or a sync failed is given up: cut back to what was
+ * durable and closed. What it held in flight is not claimed.
  */
 import path from 'node:path';
 import { sha256 } from '@longroof/base/canonical';
@@ -10,14 +11,18 @@ import type { Disk } from '@longroof/base/disk';
 import { type Fault, toFault } from '@longroof/base/errors';
 import { encodeFragmentBox, type FragmentMeta, type WallSource } from '@longroof/protocol/fragment';
 import type { InitSegment } from '../fragment/fragment.js';
-import { durationMs } from './rows.js';
+import { adjoins, durationMs } from './rows.js';
 import { REEL_FRAGMENTS_MAX, reelName } from './scan.js';
 
 export const REEL_MS = 60_000;
+/** Without a key frame a reel ends all the same. */
+export const REEL_MS_MAX = 75_000;
+/** Key frames come a little early or late: one that much behind the minute counts as on it. */
+const JITTER_MS = 100;
 /** A longer pause between two fragments is a discontinuity. */
 const PAUSE_MS_MAX = 1000;
 const REEL_BYTES_MAX = 1024 ** 3;
-/** Reels without new fragments close this long after their minute. */
+/** Reels without new fragments for so long close when their minute is over. */
 export const REEL_GRACE_MS = 3000;
 
 export interface WrittenFragment {
@@ -31,6 +36,7 @@ export interface Reel {
   stream: string;
   file: string;
   fd: number;
+  /** The minute of monotonic time that it ends in, by plan. */
   minute: number;
   run: number;
   seqFirst: number;
@@ -46,7 +52,8 @@ export interface Reel {
   mediaBytes: number;
   startMono: MonoMs;
   endMono: MonoMs;
-  lastEndMono: MonoMs;
+  /** The fragment that was written last. */
+  last: FragmentMeta;
   offsetMin: number;
   offsetMax: number;
   lostPackets: number;
@@ -76,6 +83,8 @@ export class ReelSet {
   /** Reels to cut back to their durable bytes; tried until it succeeds. */
   readonly #toCut: Reel[] = [];
   readonly #newDirectories = new Set<string>();
+  /** Per stream: the last key frame that began a fragment. */
+  readonly #keys = new Map<string, MonoMs>();
   #nextId: number;
 
   constructor(disk: Disk, directory: string, epoch: string, run: number, nextId: number) {
@@ -123,19 +132,22 @@ export class ReelSet {
     }
     reel.pending.push({ meta, at: reel.bytes + headBytes, reel });
     reel.bytes += headBytes + meta.bytes;
-    reel.lastEndMono = meta.startMonoMs + durationMs(meta);
+    reel.last = meta;
+    if (meta.independent) this.#keys.set(stream, meta.startMonoMs);
     return headBytes + meta.bytes;
   }
 
   #reelFor(stream: string, meta: FragmentMeta, init: InitSegment): Reel {
     const open = this.#open.get(stream);
-    const minute = Math.floor(meta.startMonoMs / REEL_MS);
+    const minute = this.#minuteOf(stream, meta);
     if (open) {
-      const pauseMs = meta.startMonoMs - open.lastEndMono;
+      const pauseMs = meta.startMonoMs - open.last.startMonoMs - durationMs(open.last);
+      const lengthMs = meta.startMonoMs + durationMs(meta) - Math.min(open.startMono, meta.startMonoMs);
       const fits =
-        open.minute === minute &&
+        !(meta.independent && minute > open.minute) &&
+        lengthMs <= REEL_MS_MAX &&
         open.initSha256 === init.sha256 &&
-        Math.abs(pauseMs) <= PAUSE_MS_MAX &&
+        (adjoins(open.last, meta) || Math.abs(pauseMs) <= PAUSE_MS_MAX) &&
         open.bytes + meta.bytes <= REEL_BYTES_MAX &&
         open.leaves.length + open.pending.length < REEL_FRAGMENTS_MAX;
       if (fits) return open;
@@ -152,11 +164,23 @@ export class ReelSet {
       ...{ id: this.takeId(), stream, file, fd, minute, run: this.#run, seqFirst: meta.seq },
       ...{ initSha256: init.sha256, initBytes: init.bytes.length, codec: meta.codec, bytes: 0, durableBytes: 0 },
       ...{ pending: [], leaves: [], mediaBytes: 0, startMono: meta.startMonoMs, endMono: meta.startMonoMs },
-      ...{ lastEndMono: meta.startMonoMs, offsetMin: Number.POSITIVE_INFINITY, offsetMax: Number.NEGATIVE_INFINITY },
+      ...{ last: meta, offsetMin: Number.POSITIVE_INFINITY, offsetMax: Number.NEGATIVE_INFINITY },
       ...{ lostPackets: 0, wallSource: meta.wall.source, wallErrorMs: meta.wall.errorMs, entrySynced: false, ended: false },
     };
     this.#open.set(stream, reel);
     return reel;
+  }
+
+  /**
+   * The minute in which a reel ends that begins with this fragment. Where the next key frame, as far away as the last one was, comes
+   * only when the minute of this one is over, that is the next minute already.
+   */
+  #minuteOf(stream: string, meta: FragmentMeta): number {
+    const lastKey = this.#keys.get(stream);
+    const distanceMs = meta.independent && lastKey !== undefined ? meta.startMonoMs - lastKey : 0;
+    const isSteady = distanceMs > 0 && distanceMs < REEL_MS_MAX;
+    const nextMs = meta.startMonoMs + (isSteady ? distanceMs - JITTER_MS : 0);
+    return Math.floor(Math.max(meta.startMonoMs, nextMs) / REEL_MS);
   }
 
   /** No more fragments go into the open reel of a stream. */
@@ -168,10 +192,13 @@ export class ReelSet {
     this.#ended.push(reel);
   }
 
-  /** Ends reels whose minute is over. */
-  endOlderThan(nowMonoMs: MonoMs): void {
-    const minute = Math.floor((nowMonoMs - REEL_GRACE_MS) / REEL_MS);
-    for (const reel of [...this.#open.values()]) if (reel.minute < minute) this.end(reel.stream);
+  /** Ends reels whose minute is over and that nothing comes into any more. */
+  endIdle(nowMonoMs: MonoMs): void {
+    const graceMonoMs = nowMonoMs - REEL_GRACE_MS;
+    for (const reel of [...this.#open.values()]) {
+      const isIdle = reel.last.startMonoMs + durationMs(reel.last) < graceMonoMs;
+      if (isIdle && reel.minute < Math.floor(graceMonoMs / REEL_MS)) this.end(reel.stream);
+    }
   }
 
   endAll(): void {

@@ -147,6 +147,22 @@ export function rungOf(stream: string): number {
   return stream.includes('.') ? RUNG_PROXY : RUNG_ORIGINAL;
 }
 
+/** Monotonic times of fragments that adjoin differ by jitter; more is a camera that held its clock while it stood still. */
+const ADJOIN_MS_MAX = 2000;
+
+export interface MediaSpan extends Pick<FragmentMeta, 'run' | 'initSha256' | 'start90k' | 'duration90k' | 'startMonoMs'> {}
+
+/** The second goes on where the first ends by the camera's own clock: no time is missing between them. */
+export function adjoins(last: MediaSpan | undefined, next: MediaSpan): boolean {
+  return (
+    last !== undefined &&
+    last.run === next.run &&
+    last.initSha256 === next.initSha256 &&
+    last.start90k + last.duration90k === next.start90k &&
+    Math.abs(next.startMonoMs - last.startMonoMs - durationMs(last)) <= ADJOIN_MS_MAX
+  );
+}
+
 export function durationMs(meta: Pick<FragmentMeta, 'duration90k'>): number {
   return meta.duration90k / 90;
 }

@@ -9,7 +9,7 @@ import type { GapCause } from '@longroof/protocol/gap';
 import { merklePaths } from '@longroof/protocol/merkle';
 import { GAP_MIN_MS } from './coverage.js';
 import { reelPath } from './retention.js';
-import { durationMs, type FragmentRow, fragmentMeta, type ReelRow } from './rows.js';
+import { adjoins, durationMs, type FragmentRow, fragmentMeta, type ReelRow } from './rows.js';
 import type { Selection, StoredFragment } from './spool.js';
 import type { CoreState } from './state.js';
 import { WallIndex, type WallSpan } from './wall-index.js';
@@ -73,7 +73,6 @@ function selectFragments(
       const path = places?.[index]?.map((step) => step.toString('hex'));
       const place = path ? { place: { index, count: rows.length, path } } : {};
       found.push({ meta, wall: best, reelPath: file, offset: row.at, released: row.released !== 0, ...place });
-      covered.push({ from: best.utcMs, to: end });
       if (into.length + found.length > SELECT_FRAGMENTS_MAX)
         throw new Fault('too-large', 'LR_SPOOL_SELECT', `more than ${SELECT_FRAGMENTS_MAX} fragments between these times`, {
           hint: 'Ask for less time or fewer cameras at once.',
@@ -81,7 +80,14 @@ function selectFragments(
     }
   }
   found.sort((a, b) => a.wall.utcMs - b.wall.utcMs || a.meta.run - b.meta.run || a.meta.seq - b.meta.seq);
-  for (const fragment of found) into.push(fragment);
+  let last: StoredFragment | undefined;
+  for (const fragment of found) {
+    const { meta, wall: at } = fragment;
+    const lastEnd = last && adjoins(last.meta, meta) ? last.wall.utcMs + durationMs(last.meta) : at.utcMs;
+    covered.push({ from: Math.min(at.utcMs, lastEnd), to: at.utcMs + durationMs(meta) });
+    into.push(fragment);
+    last = fragment;
+  }
 }
 
 /** Paths of all fragments of a closed reel: what its catalogue record says then stays so. */

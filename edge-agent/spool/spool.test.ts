@@ -97,7 +97,7 @@ t.test('S2: an index that is lost or broken is made anew from reels and journal,
   };
   spool.reopen();
   const whole = before();
-  t.match(whole, { missing: [{ cause: 'configuration' }, { cause: 'damaged' }] });
+  t.match(whole, { missing: [{ cause: 'configuration' }, { cause: 'camera-stalled' }] });
   for (const spoil of ['remove', 'rubbish', 'cut'] as const) {
     await spool.killed(0, {
       before: (folder) => {

@@ -1,7 +1,7 @@
 /** What the parts of the spool's core share: built once on opening, changed by commits only. */
 import type { MonoMs } from '@longroof/base/clock';
 import type { Fault } from '@longroof/base/errors';
-import type { StreamName } from '@longroof/protocol/fragment';
+import type { FragmentMeta, StreamName } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import type { Coverage, GapPiece } from './coverage.js';
 import type { DiskState } from './disk-state.js';
@@ -17,6 +17,8 @@ export interface LiveStream {
   text: string;
   coverage: Coverage;
   nextSeq: number;
+  /** The last fragment that was accounted for. */
+  last?: FragmentMeta;
   /** Its row in the index is behind. */
   dirty: boolean;
 }

