@@ -8,6 +8,7 @@ import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { serve } from './child.js';
 
@@ -20,6 +21,15 @@ export interface ReceiverStart {
 
 const WRITE_BYTES = 256 * 1024;
 
+/** Writes together what has gathered while the write before it was under way. */
+function writerTo(file: fs.promises.FileHandle): Writable {
+  return new Writable({
+    highWaterMark: WRITE_BYTES,
+    write: (bytes: Buffer, _encoding, done) => void file.write(bytes).then(() => done(), done),
+    writev: (items, done) => void file.writev(items.map(({ chunk }) => chunk as Buffer)).then(() => done(), done),
+  });
+}
+
 async function store(request: IncomingMessage, dir: string): Promise<void> {
   const name = path.basename(request.url ?? '');
   const temporary = path.join(dir, `${name}.part`);
@@ -27,7 +37,7 @@ async function store(request: IncomingMessage, dir: string): Promise<void> {
   const file = await fs.promises.open(temporary, 'wx');
   try {
     request.on('data', (bytes: Buffer) => void hash.update(bytes));
-    await pipeline(request, fs.createWriteStream(temporary, { fd: file, autoClose: false, highWaterMark: WRITE_BYTES }));
+    await pipeline(request, writerTo(file));
     if (hash.digest('hex') !== request.headers['x-sha256']) throw new Error('the bytes are not those that were promised');
     await file.datasync();
   } finally {

@@ -24,8 +24,8 @@ export interface UnitStart {
   fragmentBytes: number;
 }
 
-/** Time of a fragment: short, so that none lies in the future for long. */
 const FRAGMENT_MS = 50;
+const PAST_MS = 60_000;
 const FRONT = { camera: 'front', rendition: 'original' } as const;
 const ACK_MS_MAX = 30_000;
 
@@ -36,7 +36,8 @@ let acknowledged = 0;
 
 async function fill(count: number, bytes: number): Promise<void> {
   const random = seededRandom(1);
-  const offsetMs = clock.utc() - clock.mono();
+  // All of it happened some time ago: a pull waits for nothing.
+  const offsetMs = clock.utc() - clock.mono() - count * FRAGMENT_MS - PAST_MS;
   const startMonoMs = clock.mono();
   startUtcMs = startMonoMs + offsetMs;
   spool.noteClock({ atMonoMs: startMonoMs, offsetMs, source: 'ntp', errorMs: 10 });
