@@ -1,0 +1,93 @@
+/** Puts the board service together: board by its name, service, socket. */
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import type { Clock } from '@longroof/base/clock';
+import type { Disk } from '@longroof/base/disk';
+import { Fault } from '@longroof/base/errors';
+import type { Log } from '@longroof/base/log';
+import { BOARD_EVENTS, type BoardEvent, SIM_VALUES, type ToBoard } from '@longroof/protocol/board';
+import type { Board } from './board.js';
+import type { BoardConfig } from './config.js';
+import { GpioBoard } from './gpio-board.js';
+import { onoffLines } from './gpio-line.js';
+import { bootId } from './memory.js';
+import { BoardService } from './service.js';
+import { SimBoard } from './sim-board.js';
+import { BoardSocket, isListening } from './socket.js';
+
+export interface RunningBoard {
+  stop(): Promise<void>;
+}
+
+const POWER_OFF_MS = 30_000;
+
+async function openBoard(config: BoardConfig, disk: Disk, clock: Clock): Promise<Board> {
+  if (!config.profile) return new SimBoard();
+  return new GpioBoard({ name: config.name, profile: config.profile, disk, clock, openLine: await onoffLines() });
+}
+
+function powerOff(words: readonly string[]): Promise<void> {
+  const [command, ...args] = words;
+  if (command === undefined) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    execFile(command, args, { timeout: POWER_OFF_MS }, (error) => {
+      if (error) reject(new Fault('unavailable', 'LR_BOARD_OFF', `${words.join(' ')}: ${error.message}`));
+      else resolve();
+    });
+  });
+}
+
+/** Orders to the simulated board; refused on any other. */
+function simulate(board: Board, message: ToBoard & { type: 'sim' }): void {
+  if (!(board instanceof SimBoard)) throw new Fault('conflict', 'LR_BOARD_NOT_SIM', `the board is ${board.name}, not the simulated one`);
+  if ('on' in message) board.input(message.set, message.on);
+  else board.sensor(message.set, message.value);
+}
+
+export async function runBoard(config: BoardConfig, clock: Clock, disk: Disk, log: Log): Promise<RunningBoard> {
+  if (await isListening(config.socket)) throw new Fault('conflict', 'LR_BOARD_SOCKET', `${config.socket}: another service listens there`);
+  for (const folder of [path.dirname(config.socket), path.dirname(config.memory)]) disk.makeDirectory(folder);
+  if (disk.list(path.dirname(config.socket)).includes(path.basename(config.socket))) disk.remove(config.socket);
+  const board = await openBoard(config, disk, clock);
+  let socket: BoardSocket | undefined;
+  const service = new BoardService({
+    board,
+    policy: config.policy,
+    scheduleMs: config.scheduleMs,
+    memoryFile: config.memory,
+    boot: bootId(disk),
+    clock,
+    disk,
+    log,
+    tell: (message) => socket?.tell(message),
+    powerOff: () => powerOff(config.powerOff),
+  });
+  const handlers = {
+    greet: () => [service.state(), service.openFlush()],
+    take: (message: ToBoard, isRecorder: boolean): void => {
+      if (message.type === 'sim') simulate(board, message);
+      if ((message.type === 'flushed' || message.type === 'recording') && !isRecorder)
+        throw new Fault('denied', 'LR_BOARD_ROLE', 'only the recorder says so');
+      if (message.type === 'flushed') service.flushed(message.id, message.tookMs);
+      if (message.type === 'recording') service.recording(message.cameras);
+    },
+  };
+  service.start();
+  socket = new BoardSocket(config.socket, handlers, log);
+  await socket.listen();
+  return {
+    async stop() {
+      service.stop();
+      await socket?.close();
+    },
+  };
+}
+
+/** `ignition off`, `supply 12.1` as a message; throws LR_USAGE. */
+export function simOrder(name: string, value: string): ToBoard {
+  const event = BOARD_EVENTS.find((one) => one === name);
+  if (event && (value === 'on' || value === 'off')) return { type: 'sim', set: event satisfies BoardEvent, on: value === 'on' };
+  const sensor = SIM_VALUES.find((one) => one === name);
+  if (sensor && value.trim() !== '' && Number.isFinite(Number(value))) return { type: 'sim', set: sensor, value: Number(value) };
+  throw new Fault('invalid', 'LR_USAGE', `${name} ${value}: ${BOARD_EVENTS.join(', ')} on|off, or ${SIM_VALUES.join(', ')} with a number`);
+}

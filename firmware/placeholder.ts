@@ -1,2 +1,0 @@
-/** Stands here until the first program of this package does: README.md says which. */
-export {};
