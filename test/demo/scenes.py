@@ -8,6 +8,7 @@ standard input does, so that it never outlives its owner."""
 
 import argparse
 import json
+import os
 import sys
 import time
 
@@ -40,12 +41,14 @@ class Travel:
 
     def tell(self, metres):
         now = time.monotonic()
-        passed = max(0.2, now - self.told)
-        self.speed = (metres - self.at()) / passed if passed < 5 else 0.0
+        passed = now - self.told
+        # Told once a second, so a difference is made good over a second. Over a shorter time it would be overdone: lines that
+        # come late and then together must not swing further each time.
         if passed >= 5:
-            self.metres = metres
+            self.metres, self.speed = metres, 0.0
         else:
             self.metres = self.at(now)
+            self.speed = metres - self.metres
         self.told = now
 
     def at(self, now=None):
@@ -114,6 +117,9 @@ def main():
     options.add_argument("--wagons", type=int, default=2)
     options.add_argument("--cameras", type=int, default=4)
     given = options.parse_args()
+    # GLib goes on after an error in a callback, without that callback: a server that stands still for ever is worse than none.
+    show = sys.excepthook
+    sys.excepthook = lambda *error: (show(*error), sys.stderr.flush(), os._exit(1))
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
