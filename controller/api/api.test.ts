@@ -52,7 +52,7 @@ async function rig(name: string): Promise<Rig> {
     views: new ViewTokens(Buffer.alloc(32, 1), clock),
     audit: new AuditLog(db, clock),
     units: new UnitReader(db),
-    coverage: new CoverageReader(db),
+    coverage: new CoverageReader(db, clock),
     pulls: new Pulls({ store, ingest, clock }),
     playback: new Playback({ db, blobs, clock }),
     clock,

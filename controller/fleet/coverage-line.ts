@@ -1,6 +1,7 @@
 /**
  * One stream's time line from what the wagon told (reels, gaps) and what the centre holds (islands of fragments). Pure. Each instant of
- * the span comes out once: footage and where it is, or a gap and its cause; what nobody has told yet is a gap `not-yet-reported`.
+ * the span comes out once: footage and where it is, or a gap and its cause; what nobody has told yet is a gap
+ * `not-yet-reported`, or `being-recorded` where the wagon says it records and the reel is still open.
  */
 import type { UtcMs } from '@longroof/base/clock';
 import type { Where } from './shapes.js';
@@ -62,9 +63,12 @@ const JOIN_MS = 250;
 /** Less of nothing is not told: clocks that were set right leave slivers between reels. */
 const SLIVER_MS = 1000;
 
-/** `bornMs`: before it the stream did not exist, as far as the wagon's journal says. */
+/**
+ * `bornMs`: before it the stream did not exist, as far as the wagon's journal says. `openMs`: the time of which the wagon says that it
+ * is being recorded; its reel is told when it closes.
+ */
 export function layLine(
-  span: { fromMs: UtcMs; toMs: UtcMs; bornMs: UtcMs | undefined },
+  span: { fromMs: UtcMs; toMs: UtcMs; bornMs: UtcMs | undefined; openMs?: readonly [UtcMs, UtcMs] | undefined },
   told: { reels: readonly ReelSpan[]; islands: readonly IslandSpan[]; gaps: readonly GapSpan[] },
 ): Line {
   const footage = joinFootage(cutReels(told.reels, told.islands), span.fromMs, span.toMs);
@@ -78,7 +82,10 @@ export function layLine(
     if (to - from < SLIVER_MS) continue;
     const bornMs = Math.min(to, Math.max(from, span.bornMs ?? from));
     if (bornMs > from) gaps.push({ fromMs: from, toMs: bornMs, cause: 'configuration' });
-    if (to > bornMs) gaps.push({ fromMs: bornMs, toMs: to, cause: 'not-yet-reported' });
+    const [openFrom, openTo] = (span.openMs ?? [to, to]).map((ms) => Math.min(to, Math.max(bornMs, ms))) as [number, number];
+    if (openFrom > bornMs) gaps.push({ fromMs: bornMs, toMs: openFrom, cause: 'not-yet-reported' });
+    if (openTo > openFrom) gaps.push({ fromMs: openFrom, toMs: openTo, cause: 'being-recorded' });
+    if (to > openTo) gaps.push({ fromMs: openTo, toMs: to, cause: 'not-yet-reported' });
   }
   return { footage, gaps: gaps.sort((a, b) => a.fromMs - b.fromMs) };
 }

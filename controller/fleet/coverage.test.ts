@@ -31,6 +31,8 @@ function fragment(seq: number, fromS: number): FragmentTable {
   return { ...stream, ...times, ...about, seq, wall_source: 'gnss', wall_error_ms: 3, stored_utc_ms: T0, place: null };
 }
 
+const clockAt = (utcMs: number): { utc(): number } => ({ utc: () => utcMs });
+
 async function open(name: string) {
   const store = await openStore({ dir: path.join(dir, name), clock: new SimClock(), log: silentLog });
   t.teardown(() => store.close());
@@ -79,7 +81,7 @@ t.test('coverage: where footage is, why there is none', async (t) => {
     .insertInto('gap')
     .values({ ...gap, seq: 9, cause: 'camera-unreachable', detail: 'no route' })
     .execute();
-  const coverage = new CoverageReader(db);
+  const coverage = new CoverageReader(db, clockAt(T0 + 3_600_000));
   const shape = await coverage.read({ unit: 'wagon-1', fromMs: T0 - 60_000, toMs: T0 + 360_000 });
   const clock = { source: 'gnss', errorMs: 3 };
   t.same(shape, {
@@ -121,6 +123,36 @@ t.test('coverage: where footage is, why there is none', async (t) => {
   await t.rejects(ask(T0, Number.NaN), { code: 'LR_COVERAGE_SPAN' });
   await t.rejects(ask(T0, T0 + 1000, 'wagon-9'), { code: 'LR_UNIT_UNKNOWN' });
   await t.rejects(ask(T0, T0 + 1000, 'wagon-1', 'roof'), { code: 'LR_CAMERA_UNKNOWN' });
+});
+
+t.test('what is being recorded is neither footage nor a gap; before the first record the unit was not set up', async (t) => {
+  const db = await open('young');
+  const ask = async (nowS: number): Promise<string[][]> => {
+    const reader = new CoverageReader(db, clockAt(T0 + nowS * 1000));
+    const shape = await reader.read({ unit: 'wagon-1', fromMs: T0 - 60_000, toMs: T0 + nowS * 1000 });
+    return (shape.cameras[0]?.gaps ?? []).map((gap) => [gap.from, gap.to, gap.cause]);
+  };
+  t.same(await ask(20), [[at(-60), at(20), 'being-recorded']], 'nothing is known but that it records');
+  await db
+    .insertInto('epoch')
+    .values({ unit: 'wagon-1', epoch: EPOCH, journal_key_pem: '', next_seq: 1, head: '', started_utc_ms: T0, unit_certificate_pem: null })
+    .execute();
+  const record = { run: 2, mono_ms: 5000, utc_ms: T0, type: 'genesis', body_json: '{}', text: '', hash: '', received_utc_ms: T0 };
+  await db
+    .insertInto('journal')
+    .values({ unit: 'wagon-1', epoch: EPOCH, seq: 0, ...record })
+    .execute();
+  const before = [at(-60), at(0), 'configuration'];
+  t.same(await ask(20), [before, [at(0), at(20), 'being-recorded']]);
+  t.same(
+    await ask(600),
+    [before, [at(0), at(450), 'not-yet-reported'], [at(450), at(600), 'being-recorded']],
+    'no longer than a reel takes',
+  );
+  await db.insertInto('reel').values(reel(0, 0)).execute();
+  t.same(await ask(70), [before, [at(60), at(70), 'being-recorded']]);
+  await db.updateTable('unit').set({ online: 0 }).execute();
+  t.same(await ask(70), [before, [at(60), at(70), 'not-yet-reported']], 'of a wagon that is away nothing is known');
 });
 
 t.test('a unit says how it is', async (t) => {

@@ -1,7 +1,7 @@
 /** What a unit recorded in a span of time, what it did not, and where it all is: one line for each stream. */
-import { rfc3339, type UtcMs } from '@longroof/base/clock';
+import { type Clock, rfc3339, type UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
-import type { StreamName } from '@longroof/protocol/fragment';
+import { type StreamName, streamText } from '@longroof/protocol/fragment';
 import { sql } from 'kysely';
 import type { Db } from '../store/open.js';
 import { type GapSpan, type IslandSpan, type Line, layLine, type ReelSpan } from './coverage-line.js';
@@ -14,6 +14,8 @@ const REEL_MS_MAX = 600_000;
 const STREAMS_MAX = 128;
 /** Between two fragments: more is a break in time. */
 const BREAK_MS = 1000;
+/** A reel is told at the latest this long after it began: 60 s of footage, and its record's way to here. */
+const OPEN_MS = 150_000;
 
 interface Asked {
   unit: string;
@@ -23,9 +25,11 @@ interface Asked {
 
 export class CoverageReader {
   readonly #db: Db;
+  readonly #clock: Pick<Clock, 'utc'>;
 
-  constructor(db: Db) {
+  constructor(db: Db, clock: Pick<Clock, 'utc'>) {
     this.#db = db;
+    this.#clock = clock;
   }
 
   /** Throws LR_COVERAGE_SPAN, LR_UNIT_UNKNOWN, LR_CAMERA_UNKNOWN. */
@@ -33,15 +37,16 @@ export class CoverageReader {
     const { unit, fromMs, toMs, camera } = asked;
     if (!(toMs > fromMs && toMs - fromMs <= COVERAGE_MS_MAX))
       throw new Fault('invalid', 'LR_COVERAGE_SPAN', '`from` must be before `to`, by at most 7 days');
-    const row = await this.#db.selectFrom('unit').select('status_json').where('unit', '=', unit).executeTakeFirst();
+    const row = await this.#db.selectFrom('unit').select(['status_json', 'online']).where('unit', '=', unit).executeTakeFirst();
     if (!row) throw new Fault('not-found', 'LR_UNIT_UNKNOWN', `no wagon is known by the name of ${unit}`);
     const known = await this.#streams(asked, row.status_json);
     const streams = known.filter((stream) => camera === undefined || stream.camera === camera);
     if (camera !== undefined && streams.length === 0)
       throw new Fault('not-found', 'LR_CAMERA_UNKNOWN', `${unit} has no camera by the name of ${camera}`);
+    const status = row.online === 1 ? readStatusJson(row.status_json) : undefined;
     const cameras: CoverageShape['cameras'] = [];
     for (const stream of streams) {
-      cameras.push(shapeLine(stream, await this.#line(asked, stream)));
+      cameras.push(shapeLine(stream, await this.#line(asked, stream, status?.streams?.[streamText(stream)]?.state === 'recording')));
       // One stream's rows are read and laid in one go; others have their turn in between.
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -79,11 +84,14 @@ export class CoverageReader {
     return streams;
   }
 
-  async #line(asked: Asked, stream: StreamName): Promise<Line> {
+  async #line(asked: Asked, stream: StreamName, recording: boolean): Promise<Line> {
     const reels = await this.#reels(asked, stream);
     const islands = await this.#islands(asked, stream, reels);
     const gaps = await this.#gaps(asked, stream);
-    return layLine({ fromMs: asked.fromMs, toMs: asked.toMs, bornMs: await this.#born(asked.unit, stream) }, { reels, islands, gaps });
+    const nowMs = this.#clock.utc();
+    const openMs = recording ? ([nowMs - OPEN_MS, nowMs] as const) : undefined;
+    const { unit, fromMs, toMs } = asked;
+    return layLine({ fromMs, toMs, bornMs: await this.#born(unit, stream), openMs }, { reels, islands, gaps });
   }
 
   async #reels({ unit, fromMs, toMs }: Asked, { camera, rendition }: StreamName): Promise<ReelSpan[]> {
@@ -212,7 +220,7 @@ export class CoverageReader {
       .orderBy('start_utc_ms')
       .limit(1)
       .executeTakeFirst();
-    if (!reel) return undefined;
+    if (!reel) return this.#unitBorn(unit);
     const gap = await this.#db
       .selectFrom('gap')
       .select('from_utc_ms as ms')
@@ -224,6 +232,18 @@ export class CoverageReader {
       .limit(1)
       .executeTakeFirst();
     return Math.min(reel.ms, gap?.ms ?? reel.ms);
+  }
+
+  /** When the journal's first record of each of the unit's spools was written; the earliest, by the clock it then had. */
+  async #unitBorn(unit: string): Promise<UtcMs | undefined> {
+    const first = await this.#db
+      .selectFrom('epoch')
+      .innerJoin('journal', (join) => join.onRef('journal.unit', '=', 'epoch.unit').onRef('journal.epoch', '=', 'epoch.epoch'))
+      .select((eb) => eb.fn.min('journal.utc_ms').as('ms'))
+      .where('epoch.unit', '=', unit)
+      .where('journal.seq', '=', 0)
+      .executeTakeFirst();
+    return first?.ms === null || first?.ms === undefined ? undefined : Number(first.ms);
   }
 }
 

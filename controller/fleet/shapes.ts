@@ -35,7 +35,7 @@ export interface CoverageShape {
     camera: string;
     rendition: 'original' | 'proxy';
     footage: { from: string; to: string; where: Where; bytes: number; clock: { source: string; errorMs: number } }[];
-    /** `cause` is one of protocol/gap.ts; `not-yet-reported` where the journal has not reached. */
+    /** `cause` is one of protocol/gap.ts; `not-yet-reported` where the journal has not reached, `being-recorded` where the reel is open. */
     gaps: { from: string; to: string; cause: string; detail?: string }[];
   }[];
 }

@@ -207,7 +207,7 @@ for (const language of ['en', 'fa'] as const) {
       const { viewer, api, address, close } = await open(language);
       t.teardown(close);
       fill(api);
-      const causes = [...GAP_CAUSES, 'not-yet-reported'];
+      const causes = [...GAP_CAUSES, 'not-yet-reported', 'being-recorded'];
       const gap = (index: number): { from: string; to: string } => ({ from: ago(30 - index * 0.5), to: ago(29.8 - index * 0.5) });
       api.pulls = [{ ...pull, missing: causes.map((cause, index) => ({ camera: 'front', ...gap(index), cause })) }];
       const { page } = viewer;

@@ -92,7 +92,7 @@ export function rowsOf(coverage: CoverageLike): Row[] {
 
 /** A gap in the recording itself; time that is not reported yet may still turn out to be footage. */
 export function isRealGap(piece: Piece): boolean {
-  return piece.kind === 'gap' && piece.cause !== UNREPORTED;
+  return piece.kind === 'gap' && !isOpen(piece.cause);
 }
 
 /**
@@ -116,6 +116,14 @@ export function pieceAt(row: Row, atMs: number, slackMs = 0): Piece | undefined 
 }
 
 const UNREPORTED = 'not-yet-reported';
+const RECORDING = 'being-recorded';
+/** Before the camera was set up there was nothing to miss. */
+const BEFORE = 'configuration';
+
+/** Neither footage yet nor a loss. */
+export function isOpen(cause: string): boolean {
+  return cause === UNREPORTED || cause === RECORDING;
+}
 
 const gone = (piece: Piece): boolean => piece.kind === 'footage' && (piece.where === 'disposed' || piece.where === 'lost');
 
@@ -146,11 +154,15 @@ export function sumOf(row: Row, range: Range): Sum {
   return sum;
 }
 
-/** The part that was recorded of the time that the unit has reported on; undefined where it has reported on none. */
+/**
+ * The part that was recorded of the time that the unit has reported on and the camera was set up; undefined where there is none, and
+ * while the very first reel is open.
+ */
 export function recordedShare(row: Row, range: Range): number | undefined {
   const sum = sumOf(row, range);
-  const unreportedMs = sum.gaps.reduce((ms, gap) => ms + (gap.cause === UNREPORTED ? gap.toMs - gap.fromMs : 0), 0);
-  const reportedMs = sum.footageMs + sum.gapMs - unreportedMs;
+  if (sum.footageMs === 0 && sum.gaps.some((gap) => gap.cause === RECORDING)) return undefined;
+  const asideMs = sum.gaps.reduce((ms, gap) => ms + (isOpen(gap.cause) || gap.cause === BEFORE ? gap.toMs - gap.fromMs : 0), 0);
+  const reportedMs = sum.footageMs + sum.gapMs - asideMs;
   return reportedMs > 0 ? sum.footageMs / reportedMs : undefined;
 }
 
@@ -167,6 +179,7 @@ const TOGETHER_MS = 2_000;
 export function groupedGaps(rows: readonly Row[], range: Range, tailMs = 0): GroupedGap[] {
   const all = rows
     .flatMap((row) => sumOf(row, range).gaps.map((gap) => ({ ...gap, camera: row.camera, rendition: row.rendition })))
+    .filter((gap) => gap.cause !== RECORDING)
     .filter((gap) => !(gap.cause === UNREPORTED && gap.toMs >= range.toMs && gap.toMs - gap.fromMs <= tailMs));
   return groupGaps(all);
 }
@@ -195,7 +208,7 @@ export function groupGaps(gaps: readonly SingleGap[]): GroupedGap[] {
   return groups;
 }
 
-export type BarLook = 'wagon' | 'centre' | 'both' | 'gone' | 'gap' | 'unreported';
+export type BarLook = 'wagon' | 'centre' | 'both' | 'gone' | 'gap' | 'unreported' | 'recording';
 
 export interface Bar {
   x: number;
@@ -206,6 +219,7 @@ export interface Bar {
 function lookOf(piece: Piece): BarLook {
   if (piece.kind === 'gap') {
     if (piece.cause === UNREPORTED) return 'unreported';
+    if (piece.cause === RECORDING) return 'recording';
     return piece.cause === 'disposed' || piece.cause === 'lost' ? 'gone' : 'gap';
   }
   if (gone(piece)) return 'gone';

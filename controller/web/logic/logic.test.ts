@@ -54,6 +54,19 @@ t.test('sums: footage that is gone counts as missing, for its cause; what is not
   t.equal(sumOf(front(), { fromMs: START + 10_000, toMs: START + 20_000 }).bytes, 1000, 'bytes in proportion');
   t.equal(recordedShare(front(), span), 40 / 50);
   t.equal(recordedShare({ camera: 'x', rendition: 'original', pieces: [] }, span), undefined);
+  const gap = (from: number, to: number, cause: string): Row['pieces'][number] => ({
+    kind: 'gap',
+    ...{ fromMs: START + from, toMs: START + to },
+    cause,
+  });
+  const young: Row = { camera: 'x', rendition: 'original', pieces: [gap(0, 30_000, 'configuration'), gap(30_000, 33_000, 'starting')] };
+  t.equal(recordedShare(young, span), 0);
+  young.pieces.push(gap(33_000, 60_000, 'being-recorded'));
+  t.equal(recordedShare(young, span), undefined, 'the first reel is open');
+  t.same(
+    groupedGaps([young], span).map(({ cause }) => cause),
+    ['starting', 'configuration'],
+  );
 });
 
 t.test('a gap of several cameras is told once, and the usual delay of reports not at all', async (t) => {

@@ -36,11 +36,12 @@ const cause: Record<KnownCause, string> = {
   'agent-restart': 'The recorder stopped unexpectedly and started again.',
   'power-cut': 'The wagon lost power.',
   stopped: 'Recording was stopped in the proper way.',
-  configuration: 'The camera was not set up at that time.',
+  configuration: 'The camera was not yet set up, or not at that time.',
   disposed: 'It was recorded, and deleted after its time was up.',
   lost: 'It was recorded, and had to be deleted before its time was up.',
   'unknown-camera': 'The wagon has never had a camera of that name.',
   'not-yet-reported': 'The wagon has not reported this time yet.',
+  'being-recorded': 'It is being recorded now; it can be requested, and is listed in a minute or two.',
 };
 
 const causeShort: Record<KnownCause, string> = {
@@ -63,6 +64,7 @@ const causeShort: Record<KnownCause, string> = {
   lost: 'lost early',
   'unknown-camera': 'no such camera',
   'not-yet-reported': 'not reported yet',
+  'being-recorded': 'being recorded now',
 };
 
 const where: Record<Where, string> = {
@@ -174,6 +176,7 @@ export const en = {
     legend: 'Legend',
     legendGap: 'no footage',
     legendUnreported: 'not reported yet',
+    legendRecording: 'being recorded',
     legendGone: 'deleted or lost',
     empty: 'This wagon has reported no camera yet.',
     journalWhole: 'Its record is complete',
@@ -199,6 +202,7 @@ export const en = {
     givesFootage: '{{camera}}: {{length}} of footage',
     givesGaps: 'and {{length}} without footage:',
     givesUnreported: '({{length}} not reported yet)',
+    givesRecording: '({{length}} being recorded now)',
     givesNothing: '{{camera}}: no footage in this time',
     givesBytes: 'About {{bytes}} to fetch.',
     offline: 'The wagon is out of reach now. The request waits until it is back.',

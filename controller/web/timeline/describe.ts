@@ -27,7 +27,8 @@ export function useDescribe(): (row: Row, atMs: number, slackMs: number) => Desc
     const range = { fromMs: piece.fromMs, toMs: piece.toMs };
     if (piece.kind === 'gap') {
       const text = `${words.cause(piece.cause)}${piece.detail ? ` (${piece.detail})` : ''}`;
-      return { kind: 'gap', title: t('unit.noFootage'), text, range };
+      const recording = piece.cause === 'being-recorded';
+      return { kind: recording ? 'footage' : 'gap', title: t(recording ? 'unit.legendRecording' : 'unit.noFootage'), text, range };
     }
     const error = format.length(piece.clock.errorMs);
     const clock = piece.clock.errorMs > UNSURE_MS ? t('unit.clockUnsure', { error }) : t('unit.clockExact', { error });

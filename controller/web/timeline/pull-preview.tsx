@@ -3,7 +3,7 @@ import { Paper, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import { useRangeCoverage } from '../api/queries.js';
-import { type Range, type Row, rowsOf, sumOf } from '../logic/coverage.js';
+import { isOpen, type Range, type Row, rowsOf, sumOf } from '../logic/coverage.js';
 import { Problem } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
 import { useWords } from '../parts/words.js';
@@ -54,12 +54,14 @@ function CameraPreview({ camera, row, range }: { camera: string; row: Row | unde
   const words = useWords();
   const sum = row ? sumOf(row, range) : undefined;
   if (!sum || (sum.footageMs === 0 && sum.gaps.length === 0)) return <li>{t('request.givesNothing', { camera })}</li>;
-  const gaps = sum.gaps.filter((gap) => gap.cause !== 'not-yet-reported');
+  const gaps = sum.gaps.filter((gap) => !isOpen(gap.cause));
   const gapMs = gaps.reduce((ms, gap) => ms + gap.toMs - gap.fromMs, 0);
+  const recordingMs = sum.gaps.reduce((ms, gap) => ms + (gap.cause === 'being-recorded' ? gap.toMs - gap.fromMs : 0), 0);
+  const unreportedMs = sum.gapMs - gapMs - recordingMs;
   const causes = [...new Set(gaps.map((gap) => words.causeShort(gap.cause)))];
   return (
     <li>
-      {sum.footageMs === 0
+      {sum.footageMs === 0 && recordingMs === 0
         ? t('request.givesNothing', { camera })
         : t('request.givesFootage', { camera, length: format.length(sum.footageMs) })}
       {gaps.length > 0 ? (
@@ -68,9 +70,8 @@ function CameraPreview({ camera, row, range }: { camera: string; row: Row | unde
           {t('request.givesGaps', { length: format.length(gapMs) })} {causes.join(t('request.comma'))}
         </span>
       ) : null}
-      {sum.gapMs > gapMs ? (
-        <span className="dim"> {t('request.givesUnreported', { length: format.length(sum.gapMs - gapMs) })}</span>
-      ) : null}
+      {recordingMs > 0 ? <span className="dim"> {t('request.givesRecording', { length: format.length(recordingMs) })}</span> : null}
+      {unreportedMs > 0 ? <span className="dim"> {t('request.givesUnreported', { length: format.length(unreportedMs) })}</span> : null}
     </li>
   );
 }

@@ -110,7 +110,7 @@ function Readout({ row, atMs, slackMs }: { row: Row | undefined; atMs: number | 
   );
 }
 
-const LOOKS = ['wagon', 'centre', 'both', 'gap', 'gone', 'unreported'] as const;
+const LOOKS = ['wagon', 'centre', 'both', 'gap', 'gone', 'recording', 'unreported'] as const;
 
 function Legend() {
   const { t } = useTranslation();
@@ -120,6 +120,7 @@ function Legend() {
     both: t('where.wagon-and-centre'),
     gap: t('unit.legendGap'),
     gone: t('unit.legendGone'),
+    recording: t('unit.legendRecording'),
     unreported: t('unit.legendUnreported'),
   };
   return (
