@@ -117,13 +117,7 @@ export class Recording implements CaptureSink {
     const { spool, log, changed } = this.#options;
     this.#state = state;
     if (state.state === 'playing') this.counters.sessions += 1;
-    if (state.state === 'failed') {
-      spool.noteCause(this.stream, state.cause, this.#lastUnitMonoMs, state.code);
-      log.warn(
-        { stream: streamText(this.stream), code: state.code, cause: state.cause, retryInMs: Math.round(state.retryInMs) },
-        state.message,
-      );
-    }
+    if (state.state === 'failed') spool.noteCause(this.stream, state.cause, this.#lastUnitMonoMs, state.code);
     if (state.state === 'playing') log.info({ stream: streamText(this.stream), engine: state.engine }, 'playing');
     changed();
   }

@@ -117,7 +117,7 @@ export class Supervisor implements CaptureEngine {
 
   #fail(fault: Fault, retryInMs: number): void {
     const message = redactUrls(fault.message);
-    this.#deps.log.warn({ code: fault.code, cause: gapCauseOf(fault), retryInMs }, message);
+    this.#deps.log.warn({ code: fault.code, cause: gapCauseOf(fault), retryInMs: Math.round(retryInMs) }, message);
     this.#sink.state({ state: 'failed', cause: gapCauseOf(fault), code: fault.code, message, retryInMs });
   }
 }

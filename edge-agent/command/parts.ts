@@ -14,6 +14,8 @@ type Missing = NonNullable<DoneBody['missing']>[number];
 /** Together they stay below the bound of a record. */
 const PARTS_MAX = 160;
 const MISSING_MAX = 160;
+/** Less is no hole that anybody could see: fragments' times are rounded. */
+const MISSING_MS_MIN = 100;
 
 export class PullPlan {
   readonly parts: Part[] = [];
@@ -69,6 +71,7 @@ export class PullPlan {
       return;
     }
     const { camera, rendition, fromUtcMs, toUtcMs, cause } = missing;
+    if (toUtcMs - fromUtcMs < MISSING_MS_MIN) return;
     const copy: Missing = { camera, rendition, fromUtcMs, toUtcMs, cause };
     this.missing.push(copy);
     this.#lastMissing.set(key, copy);

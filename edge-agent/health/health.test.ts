@@ -65,6 +65,7 @@ t.test('a standing wagon tells its place once a minute, a moving one each 5 s', 
     for (let s = 0; s < 600; s++) points += log.take(fix({ monoMs: 1000 + s * 1000, speedMps }))?.length ?? 0;
     return points + (log.flush()?.length ?? 0);
   };
+  t.same(new TrackLog().take(fix())?.length, 1, 'the first fix is told at once');
   t.equal(count(0), 10);
   t.equal(count(12), 120);
 });

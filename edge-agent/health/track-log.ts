@@ -1,4 +1,7 @@
-/** Gathers fixes into `track` records: each one while the wagon moves (at most every 5 s), one a minute while it stands. */
+/**
+ * Gathers fixes into `track` records: each one while the wagon moves (at most every 5 s), one a minute while it stands. The
+ * first makes a record of its own: where a wagon is should be known as soon as it starts.
+ */
 import type { MonoMs } from '@longroof/base/clock';
 import { encodeFix, type Fix, TRACK_POINTS_MAX } from '@longroof/protocol/track';
 
@@ -15,12 +18,13 @@ export class TrackLog {
 
   /** Takes a fix; gives the points of a record when it is time to write one. */
   take(fix: Fix): number[][] | undefined {
+    const first = this.#kept === undefined;
     if (this.#isWorth(fix)) {
       if (this.#points.length === 0) this.#openedMonoMs = fix.monoMs;
       this.#points.push(encodeFix(fix));
       this.#kept = fix;
     }
-    const due = this.#points.length >= TRACK_POINTS_MAX || fix.monoMs - this.#openedMonoMs >= RECORD_MS;
+    const due = first || this.#points.length >= TRACK_POINTS_MAX || fix.monoMs - this.#openedMonoMs >= RECORD_MS;
     return due ? this.flush() : undefined;
   }
 
