@@ -1,4 +1,5 @@
 /** A running centre: store, broker, ingest, API and page, started in order and stopped in the other. */
+import { createPrivateKey } from 'node:crypto';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +7,7 @@ import type { Clock } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
 import { assert, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
-import { type KeyAndCertificate, openAuthority } from '@longroof/protocol/authority';
+import { type Authority, type KeyAndCertificate, openAuthority } from '@longroof/protocol/authority';
 import type { FastifyInstance } from 'fastify';
 import { AuditLog } from './accounts/audit-log.js';
 import { People } from './accounts/people.js';
@@ -15,6 +16,7 @@ import { ViewTokens } from './accounts/view-tokens.js';
 import { createApi } from './api/server.js';
 import { createBroker } from './broker/embedded.js';
 import type { ControllerConfig } from './config.js';
+import { Exporter } from './custody/export.js';
 import { CoverageReader } from './fleet/coverage.js';
 import { Pulls } from './fleet/pulls.js';
 import { UnitReader } from './fleet/units.js';
@@ -65,7 +67,7 @@ export class Centre {
       const broker = createBroker({ host: mqtt.host, port: mqtt.port, keys: server, log });
       const signers = { receipt: signer(keys.receipt), desired: signer(keys.desired) };
       const ingest = createIngest({ store, blobs, broker, keys: signers, clock, log });
-      const api = await openApi({ ...options, store, ingest, blobs, broker, keys });
+      const api = await openApi({ ...options, store, ingest, blobs, broker, keys, authority });
       undo.push(() => api.close());
       await ingest.start();
       undo.push(() => ingest.stop());
@@ -93,9 +95,10 @@ interface ApiNeeds extends CentreOptions {
   blobs: Awaited<ReturnType<typeof openFolderBlobs>>;
   broker: ReturnType<typeof createBroker>;
   keys: CentreKeys;
+  authority: Pick<Authority, 'rootPem'>;
 }
 
-async function openApi({ config, clock, disk, log, store, ingest, blobs, broker, keys }: ApiNeeds): Promise<FastifyInstance> {
+async function openApi({ config, clock, disk, log, store, ingest, blobs, broker, keys, authority }: ApiNeeds): Promise<FastifyInstance> {
   const { db } = store;
   const secrets = openSecrets(disk, path.join(config.data, 'keys', 'secret.key'));
   return createApi({
@@ -106,6 +109,15 @@ async function openApi({ config, clock, disk, log, store, ingest, blobs, broker,
     coverage: new CoverageReader(db, clock),
     pulls: new Pulls({ store, ingest, clock }),
     playback: new Playback({ db, blobs, clock }),
+    exporter: new Exporter({
+      db,
+      blobs,
+      clock,
+      signer: { key: createPrivateKey(keys.receipt.keyPem), certPem: keys.receipt.certificatePem },
+      rootPem: authority.rootPem,
+      storeEpoch: store.storeEpoch,
+      version: VERSION,
+    }),
     clock,
     log,
     sessionKey: secrets.sessionKey,

@@ -9,6 +9,7 @@ import t from 'tap';
 import { AuditLog } from '../accounts/audit-log.js';
 import { People } from '../accounts/people.js';
 import { ViewTokens } from '../accounts/view-tokens.js';
+import type { PullExport } from '../custody/export.js';
 import { CoverageReader } from '../fleet/coverage.js';
 import { Pulls } from '../fleet/pulls.js';
 import { UnitReader } from '../fleet/units.js';
@@ -27,6 +28,15 @@ const iso = (seconds: number): string => new Date(T0 + seconds * 1000).toISOStri
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'longroof-api-'));
 t.teardown(() => fs.rmSync(dir, { recursive: true }));
 const footage = makeFootage({ seconds: 4 });
+
+/** What is in an export is the business of custody. */
+const anExport: PullExport = {
+  fileName: 'wagon-1_1234.zip',
+  async *read(done) {
+    yield Buffer.from('PK');
+    await done('ab'.repeat(32));
+  },
+};
 
 interface Rig {
   app: FastifyInstance;
@@ -55,6 +65,7 @@ async function rig(name: string): Promise<Rig> {
     coverage: new CoverageReader(db, clock),
     pulls: new Pulls({ store, ingest, clock }),
     playback: new Playback({ db, blobs, clock }),
+    exporter: { prepare: async () => anExport },
     clock,
     log: silentLog,
     sessionKey: Buffer.alloc(32, 2),
@@ -333,6 +344,7 @@ t.test('the page and the description of the API', async (t) => {
   t.same(Object.keys(paths).sort(), [
     '/api/pulls',
     '/api/pulls/{id}',
+    '/api/pulls/{id}/export.zip',
     '/api/pulls/{id}/views',
     '/api/pulls/{id}/{camera}.mp4',
     '/api/pulls/{id}/{camera}/playlist.m3u8',
@@ -343,4 +355,27 @@ t.test('the page and the description of the API', async (t) => {
     '/api/units/{id}/coverage',
     '/healthz',
   ]);
+});
+
+t.test('an export is for who asked for the footage, or gave a reason; each is entered, with its fingerprint', async (t) => {
+  const one = await rig('export');
+  const [ada, ben, max] = [await one.as('ada'), await one.as('ben'), await one.as('max')];
+  const url = `/api/pulls/${await pullDone(one, ada)}/export.zip`;
+  t.match(await ada(url), {
+    statusCode: 200,
+    body: 'PK',
+    headers: { 'content-type': 'application/zip', 'content-disposition': 'attachment; filename="wagon-1_1234.zip"' },
+  });
+  t.equal((await ada(url)).statusCode, 200);
+  t.match((await ben(url)).json(), { code: 'LR_VIEW_NEEDED' });
+  t.match((await max(url)).json(), { code: 'LR_ROLE' });
+  t.equal((await one.app.inject(url)).statusCode, 401);
+  const granted = await ben({ method: 'POST', url: url.replace('export.zip', 'views'), payload: { reason: 'a second opinion' } });
+  t.equal((await ben(`${url}?token=${granted.json().token}`)).statusCode, 200);
+  const entries = await one.store.db.selectFrom('audit').selectAll().where('action', 'like', 'export%').orderBy('seq').execute();
+  const both = (person: string, reason: string) => [
+    { person, action: 'export', reason },
+    { person, action: 'export-done', reason, detail_json: JSON.stringify({ manifestSha256: 'ab'.repeat(32) }) },
+  ];
+  t.match(entries, [...both('ada', wanted.reason), ...both('ada', wanted.reason), ...both('ben', 'a second opinion')]);
 });

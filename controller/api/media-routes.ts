@@ -3,14 +3,12 @@
  * reason. Whoever looks is entered in the audit chain first.
  */
 import { Readable } from 'node:stream';
-import { sha256Hex } from '@longroof/base/canonical';
 import { Fault } from '@longroof/base/errors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
-import { may } from '../accounts/roles.js';
 import type { PullInfo } from '../playback/footage.js';
 import type { PlainMp4 } from '../playback/plain-mp4.js';
-import { requireRight } from './access.js';
+import { admit } from './look.js';
 import { isKnown, readRange } from './range.js';
 import { CameraParams, FileQuery, SegmentParams, ViewQuery } from './schemas.js';
 import type { ApiParts } from './server.js';
@@ -28,6 +26,11 @@ export function mediaRoutes(app: FastifyInstance, parts: ApiParts): void {
   const { playback } = parts;
   const config = { access: 'footage' as const };
   const tags = ['footage'];
+  const look = async (request: FastifyRequest, action: string): Promise<PullInfo> => {
+    const { id, camera } = request.params as Media['Params'];
+    const { token } = request.query as Media['Querystring'];
+    return (await admit(parts, request, { id, token, action, subject: `pull:${id}/${camera}` })).pull;
+  };
 
   app.get<Media>(
     `${BASE}/playlist.m3u8`,
@@ -37,7 +40,7 @@ export function mediaRoutes(app: FastifyInstance, parts: ApiParts): void {
     },
     async (request, reply) => {
       const { id, camera } = request.params;
-      await admit(parts, request, 'hls');
+      await look(request, 'view');
       const { token } = request.query;
       const text = await playback.playlist(id, camera, token === undefined ? '' : `?token=${encodeURIComponent(token)}`);
       return reply.header('cache-control', 'no-store').type(PLAYLIST_TYPE).send(text);
@@ -49,7 +52,7 @@ export function mediaRoutes(app: FastifyInstance, parts: ApiParts): void {
     { config, schema: { summary: 'A segment or init segment that a playlist names', tags, params: SegmentParams, querystring: ViewQuery } },
     async (request, reply) => {
       const { camera, name } = request.params;
-      const pull = await admit(parts, request, 'hls');
+      const pull = await look(request, 'view');
       reply.header('cache-control', 'private, no-store').type(VIDEO_TYPE);
       const init = /^init-([0-9a-f]{64})\.mp4$/.exec(name)?.[1];
       if (init !== undefined) return reply.send(await playback.init(pull, camera, init));
@@ -72,7 +75,7 @@ export function mediaRoutes(app: FastifyInstance, parts: ApiParts): void {
     async handler(request, reply) {
       const { camera } = request.params;
       const part = Number(request.query.part ?? 0);
-      const pull = await admit(parts, request, 'mp4');
+      const pull = await look(request, 'view-file');
       const file = await playback.file(pull, camera, part);
       reply.header(
         'content-disposition',
@@ -97,29 +100,4 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, file: Plai
   reply.header('content-length', toExclusive - from);
   if (request.method === 'HEAD') return reply.send(null);
   return reply.send(Readable.from(file.read(from, toExclusive), { objectMode: false }));
-}
-
-/** Lets through who may look at this pull, and enters the look. Throws LR_SESSION, LR_ROLE, LR_VIEW_*. */
-async function admit(parts: ApiParts, request: FastifyRequest, way: 'hls' | 'mp4'): Promise<PullInfo> {
-  const { id, camera } = request.params as Media['Params'];
-  const { token } = request.query as Media['Querystring'];
-  const { audit, playback, views, people } = parts;
-  const subject = `pull:${id}/${camera}`;
-  const action = way === 'mp4' ? 'view-file' : 'view';
-  if (token !== undefined) {
-    const view = views.check(token, id);
-    const person = await people.get(view.person);
-    if (!person || !may(person.role, 'view')) throw new Fault('denied', 'LR_ROLE', 'whoever this was granted to may not look any more');
-    const pull = await playback.pull(id);
-    await audit.recordLook(sha256Hex(token), { person: view.person, action, subject, reason: view.reason });
-    return pull;
-  }
-  const { person, sessionId } = requireRight(request, 'view');
-  const pull = await playback.pull(id);
-  if (pull.person !== person.name) {
-    await audit.recordLook(sessionId, { person: person.name, action: 'refused', subject, detail: { code: 'LR_VIEW_NEEDED' } });
-    throw new Fault('denied', 'LR_VIEW_NEEDED', `this footage was asked for by ${pull.person}`, { hint: 'Give a reason first.' });
-  }
-  await audit.recordLook(sessionId, { person: person.name, action, subject, reason: pull.reason });
-  return pull;
 }

@@ -11,11 +11,13 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { AuditLog } from '../accounts/audit-log.js';
 import type { People } from '../accounts/people.js';
 import type { ViewTokens } from '../accounts/view-tokens.js';
+import type { Exporter } from '../custody/export.js';
 import type { CoverageReader } from '../fleet/coverage.js';
 import type { PullRequest } from '../fleet/pulls.js';
 import type { UnitReader } from '../fleet/units.js';
 import type { Playback } from '../playback/playback.js';
 import { Doorkeeper, SESSION_MS } from './access.js';
+import { exportRoutes } from './export-routes.js';
 import { mediaRoutes } from './media-routes.js';
 import { type CounterGroups, Metrics } from './metrics.js';
 import { installPage } from './page.js';
@@ -41,6 +43,7 @@ export interface ApiParts {
   coverage: CoverageReader;
   pulls: PullDesk;
   playback: Playback;
+  exporter: Pick<Exporter, 'prepare'>;
   clock: Clock;
   log: Log;
 }
@@ -83,6 +86,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   unitRoutes(app, options);
   pullRoutes(app, options);
   mediaRoutes(app, options);
+  exportRoutes(app, options);
   await installPage(app, options.pageFolder);
   return app;
 }

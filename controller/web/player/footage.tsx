@@ -81,6 +81,9 @@ export function Footage({ pull }: { pull: PullShape }) {
           setAsking(() => () => setWatching(true));
         }}
       />
+      {pull.state === 'done' ? (
+        <Export pull={pull} token={grant?.token} allowed={mine || grant !== undefined} onPermission={withPermission} />
+      ) : null}
       {asking ? (
         <ViewDialog
           pull={pull}
@@ -170,6 +173,31 @@ function Downloads({ base, footage, token, allowed, onPermission }: DownloadsPro
       })}
       <Text size="sm" c="dimmed">
         {format.bytes(footage.bytesDone)}
+      </Text>
+    </Group>
+  );
+}
+
+type ExportProps = Pick<CameraViewProps, 'pull' | 'token' | 'allowed' | 'onPermission'>;
+
+/** All cameras with what proves them. */
+function Export({ pull, token, allowed, onPermission }: ExportProps) {
+  const { t } = useTranslation();
+  const icon = <Icon name="running" />;
+  const href = withToken(`/api/pulls/${encodeURIComponent(pull.id)}/export.zip`, token);
+  return (
+    <Group gap="xs" mt="sm">
+      {allowed ? (
+        <Button component="a" href={href} download variant="default" leftSection={icon}>
+          {t('pull.export')}
+        </Button>
+      ) : (
+        <Button variant="default" leftSection={icon} onClick={() => onPermission(() => undefined)}>
+          {t('pull.export')}
+        </Button>
+      )}
+      <Text size="sm" c="dimmed">
+        {t('pull.exportHint')}
       </Text>
     </Group>
   );

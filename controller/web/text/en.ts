@@ -244,6 +244,8 @@ export const en = {
     noParts: 'There is no footage of this time.',
     download: 'Download MP4',
     downloadPart: 'Download MP4, part {{part}}',
+    export: 'Export with proof',
+    exportHint: 'All cameras in one file that anyone can check without us.',
     cannotPlay: 'This browser cannot play H.265 originals. Download the MP4 and open it in a player such as VLC.',
     cannotPlayShort: 'Cannot play here',
     notForRole: 'Your role does not include looking at footage.',

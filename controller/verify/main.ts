@@ -1,0 +1,44 @@
+/**
+ * `longroof-verify FILE.zip [--root ca.crt] [--json]`: says in words what an exported pull proves. Exit code 0: all of it is proven; 1: it
+ * is broken; 2: nothing is wrong with it, but not all is proven, or it could not be examined.
+ */
+import type { X509Certificate } from 'node:crypto';
+import { systemDisk } from '@longroof/base/disk';
+import { Fault, toFault } from '@longroof/base/errors';
+import { Command } from 'commander';
+import { openSource } from './source.js';
+import { readCertificate } from './trust.js';
+import { examine } from './verify.js';
+import { print, report, type Verdict } from './words.js';
+
+const EXIT: Readonly<Record<Verdict, number>> = { proven: 0, broken: 1, partly: 2 };
+
+function run(file: string, { root, json }: { root?: string; json?: boolean }): void {
+  let given: X509Certificate | undefined;
+  if (root !== undefined) given = readCertificate(systemDisk.readFile(root), root);
+  const source = openSource(systemDisk, file);
+  try {
+    const said = report(examine(source, given));
+    process.stdout.write(json ? `${JSON.stringify(said, null, 2)}\n` : print(file, said));
+    process.exitCode = EXIT[said.verdict];
+  } finally {
+    source.close();
+  }
+}
+
+new Command('longroof-verify')
+  .description('Checks an exported pull: what it proves, and what it does not.')
+  .argument('<file>', 'the zip')
+  .option('--root <file>', "the certificate of the fleet's root, from the fleet's operator")
+  .option('--json', 'the same as JSON')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+  .action((file: string, options: { root?: string; json?: boolean }) => {
+    try {
+      run(file, options);
+    } catch (error) {
+      const fault = error instanceof Fault ? error : toFault(error);
+      process.stderr.write(`longroof-verify: ${fault.code}: ${fault.message}\n`);
+      process.exit(2);
+    }
+  })
+  .parse();
