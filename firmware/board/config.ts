@@ -8,6 +8,8 @@ import { type BoardProfile, type LineSpec, PROFILE_NAMES, PROFILES, SIM_PROFILE 
 import { parseTimeOfDay } from './schedule.js';
 
 export const SOCKET_PATH = '/run/longroof/board.sock';
+/** sun_path of unix(7) without its end; beyond it the name would silently be cut off. */
+const SOCKET_BYTES_MAX = 107;
 const DAY_MS = 86_400_000;
 /** Less is allowed on the simulated board only. */
 const GRACE_MS_MIN = 300_000;
@@ -82,6 +84,8 @@ export const boardConfigCheck: c.Check<BoardConfig> = {
     const raw = board.read(value, key, context);
     if (!raw || context.problems.length > 0) return undefined;
     const policy = policyOf(raw.guard ?? (guard.read({}, 'guard', context) as RawGuard));
+    if (Buffer.byteLength(raw.socket) > SOCKET_BYTES_MAX)
+      context.wrong('socket', raw.socket, `a path of at most ${SOCKET_BYTES_MAX} bytes`);
     const wrong = (name: string, what: unknown, expected: string): void => void context.wrong(`guard.${name}`, what, expected);
     if (policy.returnV < policy.cutOffV + 0.3) wrong('returnV', policy.returnV, 'at least 0.3 V above cutOffV');
     if (policy.chargingV < policy.returnV) wrong('chargingV', policy.chargingV, 'at least returnV');
