@@ -12,7 +12,7 @@ import { sendAck, sendReceipt, sendRefusal } from './answers.js';
 import { type Committer, fragmentConflict, storedFragment } from './committer.js';
 import { type Context, CREDIT_BYTES, HANDLE_IDLE_MS, HANDLES_MAX, type Link, type OpenFragment } from './context.js';
 import { InitBook } from './inits.js';
-import { checkPath, placeText } from './merkle-path.js';
+import { checkPath, learnPlace, placeText } from './merkle-path.js';
 import { readManifest } from './read-message.js';
 
 function keyOf(meta: FragmentMeta): string {
@@ -76,6 +76,7 @@ export class FootageLane {
     if (there && there.sha256 !== meta.sha256) throw fragmentConflict();
     if (there && (await blobs.has(keyOf(meta)))) {
       counters.fragmentsRepeated += 1;
+      if (there.place === null) await learnPlace(store.db, manifest);
       return sendReceipt(this.#context, link, there);
     }
     await checkPath(store.db, manifest);

@@ -28,3 +28,21 @@ export async function checkPath(db: Db, { meta, path, index, count }: ManifestMe
 export function placeText({ path, index, count }: ManifestMessage): string | null {
   return path === undefined || index === undefined || count === undefined ? null : `${index}/${count}/${path.join('')}`;
 }
+
+/** Of a fragment that came before its reel was closed. Throws `corrupt` (LR_FRAGMENT_PATH). */
+export async function learnPlace(db: Db, manifest: ManifestMessage): Promise<void> {
+  const { meta } = manifest;
+  const place = placeText(manifest);
+  if (place === null) return;
+  await checkPath(db, manifest);
+  await db
+    .updateTable('fragment')
+    .set({ place })
+    .where('unit', '=', meta.unit)
+    .where('epoch', '=', meta.epoch)
+    .where('camera', '=', meta.camera)
+    .where('rendition', '=', meta.rendition)
+    .where('run', '=', meta.run)
+    .where('seq', '=', meta.seq)
+    .execute();
+}
