@@ -45,6 +45,10 @@ t.test('every problem names file, key, value and what was expected; the nearest 
     t.match(text, part);
   t.match(text, /unit: is nothing; expected this key is required/);
   t.notMatch(text, 'hunter2');
+  const slipped = problem(`${GOOD}"rtsp://user:hunter2@h/": 1\n${'k'.repeat(60)}: 1\n`);
+  t.match(slipped, /\*\*\*: is 1; expected no such key/);
+  t.match(slipped, `${'k'.repeat(37)}...: is 1`);
+  t.notMatch(slipped, 'hunter2');
   t.match(problem('- 1'), 'keys and values');
   t.match(problem('unit: [\n'), 'unit.yaml');
   t.match(problem(GOOD.replace('2GB', '1')), 'from 1000000');

@@ -40,6 +40,8 @@ export interface Check<T> {
 type Read<C> = C extends Check<infer T> ? T : never;
 
 const PROBLEMS_MAX = 100;
+/** Of a key that nobody knows, so much is said. */
+const KEY_CHARS_MAX = 40;
 const CONFIG_BYTES_MAX = 1024 * 1024;
 
 function show(value: unknown): string {
@@ -148,7 +150,8 @@ export function object<S extends Record<string, Check<unknown>>>(shape: S): Chec
         return context.wrong(key, value, `keys and values (${known.join(', ')})`);
       const at = (name: string): string => (key ? `${key}.${name}` : name);
       for (const [name, member] of Object.entries(value)) {
-        if (!known.includes(name)) context.wrong(at(name), member, `no such key${nearest(name, known)}; known are ${known.join(', ')}`);
+        if (!known.includes(name))
+          context.wrong(at(tellKey(name)), member, `no such key${nearest(name, known)}; known are ${known.join(', ')}`);
       }
       const result: Record<string, unknown> = {};
       for (const [name, check] of Object.entries(shape)) {
@@ -160,6 +163,12 @@ export function object<S extends Record<string, Check<unknown>>>(shape: S): Chec
       return result as { [K in keyof S]: Read<S[K]> };
     },
   };
+}
+
+/** An unknown key may be anything that slipped into its place, a camera's URL with its password too. */
+function tellKey(name: string): string {
+  if (name.includes('://')) return '***';
+  return name.length > KEY_CHARS_MAX ? `${name.slice(0, KEY_CHARS_MAX - 3)}...` : name;
 }
 
 function nearest(name: string, known: readonly string[]): string {

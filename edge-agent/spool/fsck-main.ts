@@ -28,6 +28,10 @@ const program = new Command('longroof-fsck')
   .description('Checks a spool: footage, index, journal and the accounting of time. Changes nothing.')
   .argument('<dir>', 'the folder of the spool')
   .option('--json', 'one JSON object instead of text')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  longroof-fsck ./spool\n  longroof-fsck ./spool --json\n\nExit code: 0 clean, 1 damage, 2 not checked.\n',
+  )
   .exitOverride()
   .action((folder: string, options: { json?: boolean }) => {
     process.exitCode = check(folder, options);

@@ -28,6 +28,11 @@ const OURS = new Set([
   JOURNAL_FOLDER,
   REELS_FOLDER,
   BALLAST_FILE,
+  // Of command/state.ts, which keeps them here so that they share the life of the spool.
+  'desired.json',
+  'desired.json.tmp',
+  'commands.json',
+  'commands.json.tmp',
 ]);
 
 export interface Label {

@@ -208,7 +208,7 @@ export function groupGaps(gaps: readonly SingleGap[]): GroupedGap[] {
   return groups;
 }
 
-export type BarLook = 'wagon' | 'centre' | 'both' | 'gone' | 'gap' | 'unreported' | 'recording';
+export type BarLook = 'wagon' | 'centre' | 'both' | 'gone' | 'gap' | 'unreported' | 'recording' | 'before';
 
 export interface Bar {
   x: number;
@@ -220,6 +220,7 @@ function lookOf(piece: Piece): BarLook {
   if (piece.kind === 'gap') {
     if (piece.cause === UNREPORTED) return 'unreported';
     if (piece.cause === RECORDING) return 'recording';
+    if (piece.cause === BEFORE) return 'before';
     return piece.cause === 'disposed' || piece.cause === 'lost' ? 'gone' : 'gap';
   }
   if (gone(piece)) return 'gone';

@@ -72,7 +72,12 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     setTried(true);
-    if (!range || futureError || cameraError || reasonError) return;
+    if (!range || futureError || cameraError || reasonError) {
+      // On a phone the field may be out of sight.
+      if (reasonError && event.currentTarget instanceof HTMLFormElement)
+        event.currentTarget.querySelector<HTMLTextAreaElement>('textarea[name="reason"]')?.focus();
+      return;
+    }
     const caseNumber = form.caseNumber.trim();
     create.mutate(
       {

@@ -63,14 +63,14 @@ function CameraPreview({ camera, row, range }: { camera: string; row: Row | unde
     <li>
       {sum.footageMs === 0 && recordingMs === 0
         ? t('request.givesNothing', { camera })
-        : t('request.givesFootage', { camera, length: format.length(sum.footageMs) })}
+        : t('request.givesFootage', { camera, length: format.length(sum.footageMs + recordingMs) })}
+      {recordingMs > 0 ? <span className="dim"> {t('request.givesRecording', { length: format.length(recordingMs) })}</span> : null}
       {gaps.length > 0 ? (
         <span className="why">
           {' '}
           {t('request.givesGaps', { length: format.length(gapMs) })} {causes.join(t('request.comma'))}
         </span>
       ) : null}
-      {recordingMs > 0 ? <span className="dim"> {t('request.givesRecording', { length: format.length(recordingMs) })}</span> : null}
       {unreportedMs > 0 ? <span className="dim"> {t('request.givesUnreported', { length: format.length(unreportedMs) })}</span> : null}
     </li>
   );

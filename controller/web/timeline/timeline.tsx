@@ -110,7 +110,7 @@ function Readout({ row, atMs, slackMs }: { row: Row | undefined; atMs: number | 
   );
 }
 
-const LOOKS = ['wagon', 'centre', 'both', 'gap', 'gone', 'recording', 'unreported'] as const;
+const LOOKS = ['wagon', 'centre', 'both', 'gap', 'gone', 'recording', 'before', 'unreported'] as const;
 
 function Legend() {
   const { t } = useTranslation();
@@ -121,6 +121,7 @@ function Legend() {
     gap: t('unit.legendGap'),
     gone: t('unit.legendGone'),
     recording: t('unit.legendRecording'),
+    before: t('unit.legendBefore'),
     unreported: t('unit.legendUnreported'),
   };
   return (
