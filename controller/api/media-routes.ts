@@ -26,11 +26,7 @@ export function mediaRoutes(app: FastifyInstance, parts: ApiParts): void {
   const { playback } = parts;
   const config = { access: 'footage' as const };
   const tags = ['footage'];
-  const look = async (request: FastifyRequest, action: string): Promise<PullInfo> => {
-    const { id, camera } = request.params as Media['Params'];
-    const { token } = request.query as Media['Querystring'];
-    return (await admit(parts, request, { id, token, action, subject: `pull:${id}/${camera}` })).pull;
-  };
+  const look = (request: FastifyRequest, action: string): Promise<PullInfo> => lookAt(parts, request, action);
 
   app.get<Media>(
     `${BASE}/playlist.m3u8`,
@@ -100,4 +96,10 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, file: Plai
   reply.header('content-length', toExclusive - from);
   if (request.method === 'HEAD') return reply.send(null);
   return reply.send(Readable.from(file.read(from, toExclusive), { objectMode: false }));
+}
+
+async function lookAt(parts: ApiParts, request: FastifyRequest, action: string): Promise<PullInfo> {
+  const { id, camera } = request.params as Media['Params'];
+  const { token } = request.query as Media['Querystring'];
+  return (await admit(parts, request, { id, token, action, subject: `pull:${id}/${camera}` })).pull;
 }

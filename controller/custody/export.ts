@@ -16,6 +16,7 @@ import type { BlobStore } from '../store/blobs.js';
 import type { Db } from '../store/open.js';
 import { storedStatement } from '../store/receipt.js';
 import type { FragmentTable, PullTable, ReelTable } from '../store/tables.js';
+import { rowsOf } from './fragment-rows.js';
 import { READ_ME } from './read-me.js';
 import { type PartTimes, RecordReader } from './records.js';
 import { proveReel, reelsOf, runsOf } from './reels.js';
@@ -49,7 +50,6 @@ export interface PullExport {
 const FRAGMENTS_MAX = 200_000;
 /** Of a file whose size is not known before. */
 const FILE_BYTES_MAX = 2 ** 32 - 2;
-const ROWS = 250;
 const ROOT = 'certificates/root.crt';
 const SIGNER = 'certificates/signer.crt';
 
@@ -201,7 +201,7 @@ export class Exporter {
       for (const { first, last } of runsOf(item.stored)) {
         if (first.epoch !== epoch) continue;
         const rows: FragmentTable[] = [];
-        for await (const row of this.#rows([first, last])) rows.push(row);
+        for await (const row of rowsOf(this.#options.db, [first, last])) rows.push(row);
         const [startMonoMs = 0, endMonoMs = startMonoMs] = rows.map((row) => row.start_mono_ms);
         const { boot } = JSON.parse(rows[0]?.meta_json ?? '{}') as FragmentMeta;
         parts.push({ camera: item.camera, run: first.run, boot, startMonoMs, endMonoMs });
@@ -225,7 +225,7 @@ export class Exporter {
   async *#fragmentHeads(item: Item): AsyncGenerator<Buffer, void, undefined> {
     const { blobs } = this.#options;
     let index = 0;
-    for await (const row of this.#rows(item.stored)) {
+    for await (const row of rowsOf(this.#options.db, item.stored)) {
       const fragment = item.stored[index++] as StoredFragment;
       const { payloadAt } = await readHead(blobs, fragment);
       yield Buffer.concat([
@@ -248,35 +248,8 @@ export class Exporter {
 
   async *#storedLines(items: readonly Item[]): AsyncGenerator<Buffer, void, undefined> {
     for (const item of items)
-      for await (const row of this.#rows(item.stored))
+      for await (const row of rowsOf(this.#options.db, item.stored))
         yield Buffer.from(`${canonicalJson(storedStatement(row, this.#options.storeEpoch) as unknown as Json)}\n`);
-  }
-
-  /** The whole rows of fragments, in their order. */
-  async *#rows(fragments: readonly StoredFragment[]): AsyncGenerator<FragmentTable, void, undefined> {
-    for (let at = 0; at < fragments.length; ) {
-      const first = fragments[at] as StoredFragment;
-      let to = at + 1;
-      while (to < fragments.length && to - at < ROWS && sameRun(first, fragments[to] as StoredFragment)) to += 1;
-      const seqs = fragments.slice(at, to).map((fragment) => fragment.seq);
-      const rows = await this.#options.db
-        .selectFrom('fragment')
-        .selectAll()
-        .where('unit', '=', first.unit)
-        .where('epoch', '=', first.epoch)
-        .where('camera', '=', first.camera)
-        .where('rendition', '=', first.rendition)
-        .where('run', '=', first.run)
-        .where('seq', 'in', seqs)
-        .execute();
-      const bySeq = new Map(rows.map((row) => [row.seq, row]));
-      for (const seq of seqs) {
-        const row = bySeq.get(seq);
-        if (!row) throw new Fault('corrupt', 'LR_BLOB_MISSING', `the row of fragment ${first.camera}/${first.run}/${seq} is gone`);
-        yield row;
-      }
-      at = to;
-    }
   }
 
   async #missing(pull: PullTable): Promise<ExportManifest['missing']> {
@@ -289,10 +262,6 @@ export class Exporter {
       cause,
     }));
   }
-}
-
-function sameRun(a: StoredFragment, b: StoredFragment): boolean {
-  return a.epoch === b.epoch && a.run === b.run;
 }
 
 function shapePull(pull: PullTable): ExportManifest['pull'] {
