@@ -141,7 +141,7 @@ class MqttUplink implements Uplink {
       if (this.#stopping.signal.aborted) return;
       const waitMs = this.#backoff.nextMs();
       if (fault.code !== this.#fault?.code || this.#backoff.failures === 1)
-        log.warn({ error: fault, waitMs }, 'no connection to the controller');
+        log.warn({ error: fault, waitMs: Math.round(waitMs) }, 'no connection to the controller');
       this.#fault = fault;
       await clock.sleep(waitMs, this.#stopping.signal).catch((error: unknown) => {
         if (!this.#stopping.signal.aborted) throw error;
