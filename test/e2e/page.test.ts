@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Page } from 'playwright-core';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { until } from '../peers/program.js';
 import { type Stack, startStack } from '../peers/stack.js';
 import { bin, ROOT } from '../peers/wagon.js';
@@ -60,6 +60,12 @@ async function playsFor(page: Page, seconds: number): Promise<void> {
   await until('the video plays', async () => (await at()) > 0, 30_000);
   const before = await at();
   await until('its time goes on', async () => (await at()) > before + seconds, 30_000);
+}
+
+async function takesProof(t: Test, page: Page, address: string): Promise<void> {
+  const href = await page.locator('a[download][href*="export.zip"]').getAttribute('href', { timeout: 60_000 });
+  const zip = await (await page.request.get(new URL(href ?? '', address).href)).body();
+  t.equal(zip.subarray(0, 4).toString('latin1'), 'PK\x03\x04', 'and all of it with its proof');
 }
 
 t.test('from signing in to watching, with a gap that is explained on the way', { skip: missing, timeout: 300_000 }, async (t) => {
@@ -132,6 +138,7 @@ t.test('from signing in to watching, with a gap that is explained on the way', {
   const file = await page.request.get(new URL(href ?? '', stack.address).href);
   t.equal(file.status(), 200);
   t.equal((await file.body()).subarray(4, 8).toString('latin1'), 'ftyp', 'an MP4 to take along');
+  await takesProof(t, page, stack.address);
   t.same(viewer.complaints, [], 'no error of a script, no breach of the content policy');
 
   const pullAddress = page.url();
