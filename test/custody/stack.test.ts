@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { seededRandom, testSeed } from '@longroof/base/random';
-import type { CoverageShape, PullShape } from '@longroof/controller/api/shapes';
+import type { PullShape, UnitShape } from '@longroof/controller/api/shapes';
 import type { Report } from '@longroof/controller/verify/words';
 import t, { type Test } from 'tap';
 import { until } from '../peers/program.js';
@@ -24,19 +24,20 @@ async function client(stack: Stack): Promise<(route: string, body?: object) => P
     });
 }
 
-/** When the camera's first picture was there, once it has been recorded for `seconds`. */
-function recorded(stack: Stack, ask: Awaited<ReturnType<typeof client>>, seconds: number): Promise<string> {
-  return until(
-    `${seconds} s are recorded`,
+/** A moment from which all cameras have recorded for `seconds`. */
+async function recorded(stack: Stack, ask: Awaited<ReturnType<typeof client>>, seconds: number): Promise<string> {
+  await until(
+    'all cameras record',
     async () => {
-      const [from, to] = [Date.now() - 600_000, Date.now()].map((ms) => new Date(ms).toISOString());
-      const answer = await ask(`units/${stack.unit}/coverage?camera=front&from=${from}&to=${to}`);
-      if (!answer.ok) return undefined;
-      const gap = ((await answer.json()) as CoverageShape).cameras[0]?.gaps.find((one) => one.cause === 'starting');
-      return gap && Date.now() - Date.parse(gap.to) > seconds * 1000 ? gap.to : undefined;
+      const answer = await ask(`units/${stack.unit}`);
+      const cameras = answer.ok ? ((await answer.json()) as UnitShape).cameras : [];
+      return cameras.length === 2 && cameras.every((camera) => camera.state === 'recording');
     },
     90_000,
   );
+  const fromMs = Date.now();
+  await until(`${seconds} s are recorded`, () => Date.now() - fromMs > seconds * 1000, 90_000);
+  return new Date(fromMs).toISOString();
 }
 
 async function pullOf(stack: Stack, ask: Awaited<ReturnType<typeof client>>, from: string, seconds: number): Promise<string> {
