@@ -15,6 +15,7 @@ export const GAP_CAUSES = [
   'power-cut', // the board's boot id changed
   'stopped', // an orderly stop
   'configuration', // the camera was not configured
+  'power-saving', // shed, in standby or switched off, to spare the wagon's battery
   'disposed', // expired, by policy
   'lost', // had to go before its promised retention
   'unknown-camera', // this unit never had a camera of that name
