@@ -2,6 +2,7 @@
 import type { Clock, MonoMs } from '@longroof/base/clock';
 import type { Log } from '@longroof/base/log';
 import { type StreamName, streamText, type WallClaim } from '@longroof/protocol/fragment';
+import type { GapCause } from '@longroof/protocol/gap';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { CameraConfig } from '@longroof/protocol/unit-config';
 import type { CaptureOptions } from './capture/engine.js';
@@ -18,6 +19,7 @@ export interface RecorderOptions {
 }
 
 interface Running {
+  camera: CameraConfig;
   /** What it was started with, to see what a reload changes. */
   signature: string;
   recordings: Recording[];
@@ -27,6 +29,9 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #cameras = new Map<string, Running>();
   readonly #streams = new Map<string, Recording>();
+  #rests: (stream: StreamName) => boolean = () => false;
+  /** Changes are made one after the other: a stream has ended before it begins anew. */
+  #work: Promise<unknown> = Promise.resolve();
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -34,7 +39,50 @@ export class Recorder {
   }
 
   /** Makes the running cameras those of the configuration: stops what is gone or changed, then starts what is new. */
-  async apply(cameras: readonly CameraConfig[]): Promise<{ started: string[]; stopped: string[] }> {
+  apply(cameras: readonly CameraConfig[]): Promise<{ started: string[]; stopped: string[] }> {
+    return this.#after(() => this.#apply(cameras));
+  }
+
+  /** Ends the streams that shall rest, with the cause of their gap, and starts those that shall no more. */
+  save(rests: (stream: StreamName) => boolean, cause: GapCause): Promise<void> {
+    return this.#after(async () => {
+      this.#rests = rests;
+      for (const running of this.#cameras.values()) {
+        const resting = running.recordings.filter((recording) => rests(recording.stream));
+        running.recordings = running.recordings.filter((recording) => !resting.includes(recording));
+        await this.#end(resting, cause);
+        this.#begin(running);
+      }
+      this.#options.changed();
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.#after(async () => {
+      await Promise.all([...this.#cameras.keys()].map((id) => this.#stop(id, 'stopped')));
+    });
+  }
+
+  recordings(): readonly Recording[] {
+    return [...this.#streams.values()];
+  }
+
+  /** Streams that rest are `stopped`. */
+  status(): StatusMessage['streams'] {
+    const resting = [...this.#cameras.values()].flatMap(({ camera }) =>
+      streamsOf(camera).map(([stream]) => [streamText(stream), { state: 'stopped' }] as const),
+    );
+    return Object.fromEntries([...resting, ...[...this.#streams].map(([name, recording]) => [name, recording.status()] as const)]);
+  }
+
+  #after<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#work.then(work);
+    // A failure is its caller's; the next change is made all the same.
+    this.#work = done.catch(() => undefined);
+    return done;
+  }
+
+  async #apply(cameras: readonly CameraConfig[]): Promise<{ started: string[]; stopped: string[] }> {
     const wanted = new Map(cameras.map((camera) => [camera.id, camera]));
     const stopped = [...this.#cameras].filter(([id, running]) => {
       const camera = wanted.get(id);
@@ -42,38 +90,34 @@ export class Recorder {
     });
     await Promise.all(stopped.map(([id]) => this.#stop(id, 'configuration')));
     const started = cameras.filter((camera) => !this.#cameras.has(camera.id));
-    for (const camera of started) this.#start(camera);
+    for (const camera of started) {
+      const running = { camera, signature: signatureOf(camera), recordings: [] };
+      this.#cameras.set(camera.id, running);
+      this.#begin(running);
+    }
     return { started: started.map((camera) => camera.id), stopped: stopped.map(([id]) => id) };
   }
 
-  async stop(): Promise<void> {
-    await Promise.all([...this.#cameras.keys()].map((id) => this.#stop(id, 'stopped')));
-  }
-
-  recordings(): readonly Recording[] {
-    return [...this.#streams.values()];
-  }
-
-  status(): StatusMessage['streams'] {
-    return Object.fromEntries([...this.#streams].map(([name, recording]) => [name, recording.status()]));
-  }
-
-  #start(camera: CameraConfig): void {
-    const streams: [StreamName, URL][] = [[{ camera: camera.id, rendition: 'original' }, camera.url]];
-    if (camera.sub) streams.push([{ camera: camera.id, rendition: 'proxy' }, camera.sub]);
-    const recordings = streams.map(([stream, url]) => new Recording({ ...this.#options, stream, capture: captureOptions(camera, url) }));
-    this.#cameras.set(camera.id, { signature: signatureOf(camera), recordings });
-    for (const recording of recordings) {
-      this.#streams.set(streamText(recording.stream), recording);
+  /** Starts the camera's streams that neither run nor rest. */
+  #begin(running: Running): void {
+    for (const [stream, url] of streamsOf(running.camera)) {
+      if (this.#streams.has(streamText(stream)) || this.#rests(stream)) continue;
+      const recording = new Recording({ ...this.#options, stream, capture: captureOptions(running.camera, url) });
+      running.recordings.push(recording);
+      this.#streams.set(streamText(stream), recording);
       recording.start();
     }
   }
 
-  async #stop(id: string, cause: 'stopped' | 'configuration'): Promise<void> {
+  async #stop(id: string, cause: GapCause): Promise<void> {
     const running = this.#cameras.get(id);
     this.#cameras.delete(id);
-    for (const recording of running?.recordings ?? []) this.#streams.delete(streamText(recording.stream));
-    await Promise.all((running?.recordings ?? []).map((recording) => recording.stop(cause)));
+    await this.#end(running?.recordings ?? [], cause);
+  }
+
+  async #end(recordings: readonly Recording[], cause: GapCause): Promise<void> {
+    for (const recording of recordings) this.#streams.delete(streamText(recording.stream));
+    await Promise.all(recordings.map((recording) => recording.stop(cause)));
   }
 
   #durable(streams: readonly DurableStream[]): void {
@@ -83,6 +127,11 @@ export class Recorder {
 
 function signatureOf(camera: CameraConfig): string {
   return JSON.stringify({ ...camera, mount: undefined });
+}
+
+function streamsOf(camera: CameraConfig): [StreamName, URL][] {
+  const original: [StreamName, URL] = [{ camera: camera.id, rendition: 'original' }, camera.url];
+  return camera.sub ? [original, [{ camera: camera.id, rendition: 'proxy' }, camera.sub]] : [original];
 }
 
 function captureOptions(camera: CameraConfig, url: URL): CaptureOptions {

@@ -74,7 +74,7 @@ export class Recording implements CaptureSink {
   }
 
   /** Tears the session down, hands on what is under construction and closes the stream's account. */
-  async stop(cause: 'stopped' | 'configuration'): Promise<void> {
+  async stop(cause: GapCause): Promise<void> {
     await this.#engine.stop();
     this.#builder.sessionEnded();
     this.#options.spool.closeStream(this.stream, cause);

@@ -35,7 +35,7 @@ export class Vitals {
     const stats = this.#spool.stats();
     const problems: string[] = [];
     for (const [stream, { state, code }] of Object.entries(streams)) {
-      if (state !== 'recording') problems.push(`${stream} is not recording: ${state}${code ? ` (${code})` : ''}`);
+      if (state !== 'recording' && state !== 'stopped') problems.push(`${stream} is not recording: ${state}${code ? ` (${code})` : ''}`);
     }
     if (stats.state !== 'ok') problems.push(`the disk is ${stats.state}`);
     return { ok: problems.length === 0, problems, streams };

@@ -1,4 +1,4 @@
-/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `metrics` listens on no port. */
+/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port. */
 import { createHash } from 'node:crypto';
 import * as c from '@longroof/base/config';
 import type { Disk } from '@longroof/base/disk';
@@ -23,6 +23,15 @@ const camera = c.object({
   ),
 });
 
+/** `unix:/run/longroof/board.sock` -> the path. sun_path of unix(7) holds 107 bytes. */
+const unixPath: c.Check<string> = {
+  read(value, key, context) {
+    const path = typeof value === 'string' ? /^unix:(\/[^\0]+)$/.exec(value)?.[1] : undefined;
+    if (path !== undefined && Buffer.byteLength(path) <= 107) return path;
+    return context.wrong(key, value, '`unix:` and the path of a socket, at most 107 bytes');
+  },
+};
+
 const unit = c.object({
   unit: c.id(),
   controller: c.optional(c.url('mqtts')),
@@ -34,6 +43,7 @@ const unit = c.object({
     keepProxy: c.optional(c.duration(60_000, 3.2e10), 30 * 8.64e7),
   }),
   gnss: c.optional(c.url('gpsd')),
+  board: c.optional(unixPath),
   metrics: c.optional(c.object({ port: c.integer(0, 65_535) })),
   log: c.optional(c.choice('debug', 'info', 'warn', 'error'), 'info'),
   cameras: c.list(camera, 0, 16, 'cameras'),
