@@ -8,6 +8,7 @@ import { type Endpoint, openEndpoint } from './health/endpoint.js';
 import { Gnss } from './health/gnss.js';
 import { TrackLog } from './health/track-log.js';
 import { WallClock } from './health/wall-clock.js';
+import { Power } from './power.js';
 import { Recorder } from './recorder.js';
 import { openSpool } from './spool/open.js';
 import type { Spool } from './spool/spool.js';
@@ -58,6 +59,7 @@ export class Agent {
   #recorder!: Recorder;
   #vitals!: Vitals;
   #gnss: Gnss | undefined;
+  #power: Power | undefined;
   #endpoint: Endpoint | undefined;
   #uplink: Uplink | undefined;
   #commander: Commander | undefined;
@@ -88,6 +90,7 @@ export class Agent {
   async stop(): Promise<void> {
     for (const timer of this.#timers) timer.cancel();
     this.#gnss?.stop();
+    this.#power?.stop();
     await this.#commander?.stop();
     const goodbye = this.#uplink?.stop();
     await this.#recorder.stop();
@@ -135,6 +138,7 @@ export class Agent {
     }
     await this.#recorder.apply(config.cameras);
     this.#startGnss();
+    this.#startPower(this.#recorder);
     this.#startUplink();
     this.#timers.push(clock.every(1000, () => this.#wall.tick()));
     this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', this.#vitals.record())));
@@ -162,6 +166,14 @@ export class Agent {
       },
     });
     this.#gnss.start();
+  }
+
+  #startPower(recorder: Recorder): void {
+    const { clock, log } = this.#options;
+    const path = this.#config.board;
+    if (path === undefined) return;
+    this.#power = new Power({ path, spool: this.#spool, recorder, clock, log: log.child({ part: 'power' }) });
+    this.#power.start();
   }
 
   #startUplink(): void {
