@@ -146,13 +146,14 @@ export class BoardService {
     this.#scheduleUtcMs = utcMs;
     this.#state = state;
     this.#setOutputs();
-    for (const step of steps) this.#carryOut(step);
     const nowMonoMs = clock.mono();
-    if (steps.length > 0 || nowMonoMs - this.#rememberedMonoMs >= REMEMBER_MS) this.#remember();
+    // The state first: whoever is asked to flush knows why.
     if (steps.length > 0 || nowMonoMs - this.#toldMonoMs >= TELL_MS) {
       this.#toldMonoMs = nowMonoMs;
       this.#options.tell(this.state());
     }
+    for (const step of steps) this.#carryOut(step);
+    if (steps.length > 0 || nowMonoMs - this.#rememberedMonoMs >= REMEMBER_MS) this.#remember();
   }
 
   #setOutputs(): void {

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 /** The repository's root, seen from test/dist/peers. */
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
-export function bin(pkg: 'edge-agent' | 'controller' | 'provisioning', name: string): string {
+export function bin(pkg: 'firmware' | 'edge-agent' | 'controller' | 'provisioning', name: string): string {
   return path.join(ROOT, pkg, 'bin', `${name}.js`);
 }
 
@@ -31,6 +31,8 @@ export interface WagonOptions {
   quota?: string;
   keep?: string;
   gnss?: string;
+  /** `unix:` and the path of the board service's socket. */
+  board?: string;
   metricsPort?: number;
 }
 
@@ -58,6 +60,7 @@ export async function prepareWagon(options: WagonOptions): Promise<string> {
     identity: './identity',
     spool: { path: './spool', quota: options.quota ?? '2GB', ...keep },
     ...(options.gnss ? { gnss: options.gnss } : {}),
+    ...(options.board ? { board: options.board } : {}),
     metrics: { port: options.metricsPort ?? 0 },
     cameras: options.cameras,
   };

@@ -1,0 +1,108 @@
+/** Board and agent as programs: a wagon is parked, sheds, loses its board and gets it back, and is switched off with everything flushed. */
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { makeMedia, SMALL } from '../peers/media.js';
+import { startProgram, until } from '../peers/program.js';
+import { startRtspServer } from '../peers/rtsp/server.js';
+import { bin, fsck, journalRecords, prepareWagon } from '../peers/wagon.js';
+
+const run = promisify(execFile);
+const BOARD = bin('firmware', 'longroof-board');
+const AGENT = bin('edge-agent', 'longroof-agent');
+
+type Body = Record<string, unknown>;
+
+t.test('parked until the battery is low', { timeout: 120_000 }, async (t) => {
+  // Sockets have short paths.
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lr-'));
+  t.teardown(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const socket = path.join(folder, 'board.sock');
+  const off = path.join(folder, 'off');
+  const guard = { grace: '1s', smooth: '1s', flush: '8s', shedEvery: '1s', shed: [{ usedWh: 1000, belowV: 12.1, proxies: true }] };
+  const boardFile = path.join(folder, 'board.yaml');
+  fs.writeFileSync(
+    boardFile,
+    JSON.stringify({ board: 'sim', socket, memory: path.join(folder, 'power.json'), powerOff: ['touch', off], guard }),
+  );
+  const server = await startRtspServer({ mounts: { a: { files: [await makeMedia(SMALL)] } } });
+  t.teardown(() => server.close());
+  const cameras = [
+    { id: 'front', url: server.url('a'), sub: server.url('a') },
+    { id: 'rear', url: server.url('a') },
+  ];
+  const unitFile = await prepareWagon({ folder, authority: path.join(folder, 'authority'), cameras, board: `unix:${socket}` });
+
+  const startBoard = async () => {
+    const board = startProgram(process.execPath, [BOARD, '--config', boardFile]);
+    t.teardown(() => board.stop('SIGKILL'));
+    await board.says(/"msg":"ready"/);
+    return board;
+  };
+  const command = async (...args: string[]): Promise<string> =>
+    (await run(process.execPath, [BOARD, ...args, '--socket', socket])).stdout.trim();
+  let board = await startBoard();
+  const agent = startProgram(process.execPath, [AGENT, '--config', unitFile]);
+  t.teardown(() => agent.stop('SIGKILL'));
+  const [, port] = (await agent.says(/"metricsPort":(\d+)/)) as unknown as [string, string];
+  const streams = async (): Promise<string> => {
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
+    const health = (await answer.json()) as { status: string; streams: Record<string, { state: string }> };
+    return `${health.status} ${Object.entries(health.streams)
+      .map(([name, { state }]) => `${name}:${state}`)
+      .sort()
+      .join(' ')}`;
+  };
+  const become = (what: string): Promise<unknown> => until(what, async () => (await streams()) === what);
+
+  await become('ok front.proxy:recording front:recording rear:recording');
+  t.match(await command('status'), /^Driving for \d+ s because the ignition is on, 12\.6 V\.$/);
+
+  await command('sim', 'ignition', 'off');
+  await until('parked', async () => /^Parked watch .* because the ignition was switched off/.test(await command('status')));
+  await command('sim', 'supply', '12.0');
+  await become('ok front.proxy:stopped front:recording rear:recording');
+
+  await board.stop('SIGKILL');
+  await agent.says(/the board service is not there/);
+  t.equal(await streams(), 'ok front.proxy:stopped front:recording rear:recording', 'the agent records on without a board');
+  board = await startBoard();
+  await command('sim', 'ignition', 'off');
+  // A simulated board begins with its own battery anew: the shedding is lifted, and the agent follows.
+  await become('ok front.proxy:recording front:recording rear:recording');
+
+  await command('sim', 'supply', '11.2');
+  await until('switched off', () => fs.existsSync(off), 30_000);
+  t.match(await command('status'), /^Shutting down for .* because the battery is low, 11\.\d V/);
+  await board.says(/"flush":"answered","tookMs":\d+/);
+  t.equal(await streams(), 'ok front.proxy:stopped front:stopped rear:stopped');
+  t.comment(`flushed in ${/"tookMs":(\d+)/.exec(board.output())?.[1]} ms`);
+
+  const records = journalRecords(path.join(folder, 'spool'));
+  const bodies = (type: string): Body[] => records.filter((record) => record['type'] === type).map((record) => record['body'] as Body);
+  const flush = records.findIndex((record) => record['type'] === 'power' && (record['body'] as Body)['flush'] === 'done');
+  t.ok(flush > 0, 'the flush is in the journal before the computer goes off');
+  t.match(
+    bodies('power')
+      .filter((body) => body['mode'] !== undefined)
+      .map((body) => `${body['mode']} ${body['reason']}`),
+    ['driving ignition-on', 'parked-watch ignition-off', 'parked-watch ignition-off'],
+  );
+  t.match(bodies('power').at(-2), { mode: 'shutdown', reason: 'battery-low' });
+  t.ok(bodies('event').some((body) => body['event'] === 'board-ignition'));
+  t.match(
+    bodies('gap')
+      .filter((body) => body['cause'] === 'power-saving')
+      .map((body) => `${body['camera']} ${body['rendition']}`),
+    ['front proxy'],
+    'the gap of what was shed has its cause',
+  );
+  // The power goes now: nothing may have been left in memory.
+  await agent.stop('SIGKILL');
+  t.match(await command('status'), /^Shutting down/);
+  t.match(await fsck(path.join(folder, 'spool')), { code: 0 });
+  t.equal(await board.stop('SIGTERM'), 0, 'the board outlives the agent');
+});
