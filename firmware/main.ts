@@ -4,6 +4,7 @@ import { systemDisk } from '@longroof/base/disk';
 import { toFault } from '@longroof/base/errors';
 import { createLog } from '@longroof/base/log';
 import { endOnSignal } from '@longroof/base/program';
+import { serveUnderSystemd } from '@longroof/base/service-manager';
 import { Command } from 'commander';
 import { visit } from './board/client.js';
 import { loadBoardConfig, SOCKET_PATH } from './board/config.js';
@@ -21,6 +22,7 @@ async function serve(file: string): Promise<void> {
   const board = await runBoard(config, systemClock, systemDisk, log);
   log.info({ board: config.name, socket: config.socket }, 'ready');
   endOnSignal({ clock: systemClock, log, withinMs: STOP_MS, stop: () => board.stop() });
+  serveUnderSystemd(systemClock, log);
 }
 
 async function end(work: Promise<void>): Promise<void> {

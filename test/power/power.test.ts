@@ -36,8 +36,14 @@ t.test('parked until the battery is low', { timeout: 120_000 }, async (t) => {
   ];
   const unitFile = await prepareWagon({ folder, authority: path.join(folder, 'authority'), cameras, board: `unix:${socket}` });
 
+  // Stands for systemd: writes down what it is told.
+  const notes = path.join(folder, 'notes');
+  fs.mkdirSync(path.join(folder, 'bin'));
+  fs.writeFileSync(path.join(folder, 'bin', 'systemd-notify'), `#!/bin/sh\necho "$1" >> ${notes}\n`, { mode: 0o755 });
+  const env = { NOTIFY_SOCKET: '/nowhere', WATCHDOG_USEC: '3000000', PATH: `${path.join(folder, 'bin')}:${process.env['PATH']}` };
+
   const startBoard = async () => {
-    const board = startProgram(process.execPath, [BOARD, '--config', boardFile]);
+    const board = startProgram(process.execPath, [BOARD, '--config', boardFile], { env });
     t.teardown(() => board.stop('SIGKILL'));
     await board.says(/"msg":"ready"/);
     return board;
@@ -66,6 +72,10 @@ t.test('parked until the battery is low', { timeout: 120_000 }, async (t) => {
   await command('sim', 'supply', '12.0');
   await become('ok front.proxy:stopped front:recording rear:recording');
 
+  await until('systemd knows that it is ready and lives', () => {
+    const told = fs.existsSync(notes) ? fs.readFileSync(notes, 'utf8').split('\n') : [];
+    return told[0] === 'READY=1' && told.includes('WATCHDOG=1');
+  });
   await board.stop('SIGKILL');
   await agent.says(/the board service is not there/);
   t.equal(await streams(), 'ok front.proxy:stopped front:recording rear:recording', 'the agent records on without a board');
