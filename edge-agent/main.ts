@@ -4,6 +4,7 @@ import { systemDisk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import { createLog, type Log } from '@longroof/base/log';
 import { endOnSignal } from '@longroof/base/program';
+import { serveUnderSystemd } from '@longroof/base/service-manager';
 import { loadUnitConfig } from '@longroof/protocol/unit-config';
 import { Command } from 'commander';
 import { Agent } from './agent.js';
@@ -20,6 +21,7 @@ async function run(file: string): Promise<void> {
   log.info({ unit: config.unit, cameras: config.cameras.map((camera) => camera.id), ...(metricsPort ? { metricsPort } : {}) }, 'recording');
   process.on('SIGHUP', () => void reload(agent, file, log));
   endOnSignal({ clock: systemClock, log, withinMs: STOP_MS, stop: () => agent.stop() });
+  serveUnderSystemd(systemClock, log);
 }
 
 async function reload(agent: Agent, file: string, log: Log): Promise<void> {
