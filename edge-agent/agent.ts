@@ -1,16 +1,21 @@
-/** Puts the agent together: spool, wall clock, recorder; positions, health and the uplink beside them. Starts in that order, stops in reverse. */
+/**
+ * Puts the agent together: spool, wall clock, recorder; positions, health and the uplink beside them. Starts in that order, stops in
+ * reverse. While the disk does not let the spool be opened the agent runs, says so in /healthz, and waits.
+ */
 import type { Clock, Timer } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
+import type { Fault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { checkReload, renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
 import { type Commander, createCommander } from './command/commander.js';
-import { type Endpoint, openEndpoint } from './health/endpoint.js';
+import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { Gnss } from './health/gnss.js';
 import { TrackLog } from './health/track-log.js';
 import { WallClock } from './health/wall-clock.js';
+import { openPatiently } from './open-patiently.js';
 import { Power } from './power.js';
 import { Recorder } from './recorder.js';
-import { openSpool } from './spool/open.js';
+import type { SpoolOptions } from './spool/open.js';
 import type { Spool } from './spool/spool.js';
 import { readLinkIdentity } from './uplink/identity.js';
 import { createUplink, type Uplink } from './uplink/uplink.js';
@@ -28,6 +33,8 @@ export interface AgentOptions {
 /** A dead link may not keep what is in memory from the disk. */
 const GOODBYE_MS = 700;
 const HEALTH_MS = 5 * 60_000;
+/** Longer than this the start waits for no disk: the agent runs, and goes on opening. */
+const OPEN_MS = 10_000;
 const GPSD_PORT = 2947;
 const MQTTS_PORT = 8883;
 /** systemd-timesyncd and chrony leave these while they keep the clock. */
@@ -56,13 +63,16 @@ export class Agent {
   #config: UnitConfig;
   #spool!: Spool;
   #wall!: WallClock;
-  #recorder!: Recorder;
-  #vitals!: Vitals;
+  #recorder: Recorder | undefined;
+  #vitals: Vitals | undefined;
   #gnss: Gnss | undefined;
   #power: Power | undefined;
   #endpoint: Endpoint | undefined;
   #uplink: Uplink | undefined;
   #commander: Commander | undefined;
+  readonly #giveUp = new AbortController();
+  #opening: Promise<void> | undefined;
+  #openFault: Fault | undefined;
 
   static async start(options: AgentOptions): Promise<Agent> {
     const agent = new Agent(options);
@@ -79,7 +89,7 @@ export class Agent {
   async reload(config: UnitConfig): Promise<{ started: string[]; stopped: string[] }> {
     checkReload(this.#config, config);
     this.#config = config;
-    return this.#recorder.apply(config.cameras);
+    return this.#recorder?.apply(config.cameras) ?? { started: [], stopped: [] };
   }
 
   /** The port of /metrics and /healthz; undefined where none is configured. */
@@ -88,24 +98,66 @@ export class Agent {
   }
 
   async stop(): Promise<void> {
+    this.#giveUp.abort();
+    await this.#opening;
     for (const timer of this.#timers) timer.cancel();
     this.#gnss?.stop();
     this.#power?.stop();
     await this.#commander?.stop();
     const goodbye = this.#uplink?.stop();
-    await this.#recorder.stop();
+    if (this.#recorder) await this.#endRecording(this.#recorder, goodbye);
+    await this.#endpoint?.close();
+  }
+
+  async #endRecording(recorder: Recorder, goodbye: Promise<void> | undefined): Promise<void> {
+    await recorder.stop();
     await Promise.race([goodbye, this.#options.clock.sleep(GOODBYE_MS)]);
     const points = this.#tracks.flush();
     if (points) this.#record('track', { points });
     await this.#spool.close();
-    await this.#endpoint?.close();
   }
 
+  /** Throws what waiting does not mend; a disk that refuses is waited for in the background. */
   async #start(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { metrics } = this.#config;
+    if (metrics) {
+      const gauges = () => this.#vitals?.gauges() ?? [];
+      this.#endpoint = await openEndpoint({ port: metrics.port, health: () => this.#report(), gauges });
+    }
+    let settled: (fault?: Fault) => void = () => undefined;
+    const firstFault = new Promise<Fault | undefined>((resolve) => {
+      settled = resolve;
+    });
+    const failed = (fault: Fault): void => {
+      this.#openFault = fault;
+      settled(fault);
+    };
+    const running = this.#run(clock.mono(), failed);
+    await Promise.race([running, firstFault, clock.sleep(OPEN_MS, this.#giveUp.signal).catch(() => undefined)]);
+    // What fails now fails in the background: an orderly end that says why, for the service manager to start anew.
+    this.#opening = running.catch((error: unknown) => {
+      if (this.#giveUp.signal.aborted) return;
+      log.error({ error }, 'the agent cannot go on');
+      process.exitCode = 1;
+      process.kill(process.pid, 'SIGTERM');
+    });
+  }
+
+  #report(): HealthReport {
+    if (this.#vitals) return this.#vitals.report();
+    const why = this.#openFault;
+    return {
+      ok: false,
+      problems: [why ? `the spool cannot be opened: ${why.message} (${why.code})` : 'the spool is being opened'],
+      streams: {},
+    };
+  }
+
+  async #run(runStartMonoMs: number, failed: (fault: Fault) => void): Promise<void> {
     const { clock, disk, log } = this.#options;
     const config = this.#config;
-    const runStartMonoMs = clock.mono();
-    this.#spool = await openSpool({
+    const options: SpoolOptions = {
       path: config.spool.path,
       quotaBytes: config.spool.quota,
       retention: { originalMs: config.spool.keepOriginal, proxyMs: config.spool.keepProxy },
@@ -116,7 +168,8 @@ export class Agent {
       cameras: config.cameras.map((camera) => ({ camera: camera.id, renditions: renditionsOf(camera) })),
       clock,
       log,
-    });
+    };
+    this.#spool = await openPatiently(options, { clock, log, signal: this.#giveUp.signal, failed });
     this.#wall = new WallClock({
       clock,
       synchronised: seldom(clock, SYNCHRONISED_MS, () => SYNCHRONISED_FILES.some((file) => disk.stat(file) !== undefined)),
@@ -131,17 +184,16 @@ export class Agent {
       claim: (monoMs) => this.#wall.claim(monoMs),
       changed: () => this.#statusChanged(),
     });
-    this.#vitals = new Vitals(clock, this.#spool, this.#recorder);
-    if (config.metrics) {
-      const { port } = config.metrics;
-      this.#endpoint = await openEndpoint({ port, health: () => this.#vitals.report(), gauges: () => this.#vitals.gauges() });
-    }
-    await this.#recorder.apply(config.cameras);
+    const vitals = new Vitals(clock, this.#spool, this.#recorder);
+    this.#vitals = vitals;
+    // The cameras of now: they may have been changed while the disk was away.
+    await this.#recorder.apply(this.#config.cameras);
+    log.info({ cameras: this.#config.cameras.map((camera) => camera.id) }, 'recording');
     this.#startGnss();
     this.#startPower(this.#recorder);
     this.#startUplink();
     this.#timers.push(clock.every(1000, () => this.#wall.tick()));
-    this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', this.#vitals.record())));
+    this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', vitals.record())));
   }
 
   #startGnss(): void {
@@ -187,11 +239,11 @@ export class Agent {
       spool: this.#spool,
       clock,
       log: log.child({ part: 'uplink' }),
-      status: () => this.#recorder.status(),
+      status: () => this.#recorder?.status() ?? {},
       version: VERSION,
     });
     const { counters } = this.#uplink;
-    this.#vitals.watchUplink(() => ({ ...counters, connected: counters.connected === 1 }));
+    this.#vitals?.watchUplink(() => ({ ...counters, connected: counters.connected === 1 }));
     this.#commander = createCommander({
       uplink: this.#uplink,
       spool: this.#spool,

@@ -18,7 +18,7 @@ async function run(file: string): Promise<void> {
   const log = createLog('longroof-agent', config.log);
   const agent = await Agent.start({ config, configSha256: sha256, clock: systemClock, disk: systemDisk, log });
   const { metricsPort } = agent;
-  log.info({ unit: config.unit, cameras: config.cameras.map((camera) => camera.id), ...(metricsPort ? { metricsPort } : {}) }, 'recording');
+  log.info({ unit: config.unit, cameras: config.cameras.map((camera) => camera.id), ...(metricsPort ? { metricsPort } : {}) }, 'started');
   process.on('SIGHUP', () => void reload(agent, file, log));
   endOnSignal({ clock: systemClock, log, withinMs: STOP_MS, stop: () => agent.stop() });
   serveUnderSystemd(systemClock, log);

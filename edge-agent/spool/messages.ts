@@ -6,6 +6,7 @@ import type { GapCause } from '@longroof/protocol/gap';
 import type { JournalBodies, JournalType } from '@longroof/protocol/journal';
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { OpenFragmentMeta } from '../fragment/fragment.js';
+import type { Waited } from './recover-coverage.js';
 import type { DurableStream, HoldRequest, SpoolIdentity, SpoolStats, StoredFragment } from './spool.js';
 
 export interface WorkerSettings {
@@ -17,6 +18,7 @@ export interface WorkerSettings {
   configSha256: string;
   cameras: { camera: string; renditions: Rendition[] }[];
   retention: { originalMs: number; proxyMs: number };
+  waited?: Waited;
   /** One Int32: bytes queued towards the worker. */
   queued: SharedArrayBuffer;
   /** For tests: a module whose export `disk` stands in for the real one. */

@@ -6,6 +6,7 @@ import type { Log } from '@longroof/base/log';
 import type { Rendition } from '@longroof/protocol/fragment';
 import { SpoolClient } from './client.js';
 import type { FromWorker, WorkerSettings } from './messages.js';
+import type { Waited } from './recover-coverage.js';
 import type { Spool } from './spool.js';
 
 const DAY_MS = 86_400_000;
@@ -24,6 +25,10 @@ export interface SpoolOptions {
   retention?: { originalMs: number; proxyMs: number };
   clock: Clock;
   log: Log;
+  /** The spool was to be open since then, and its disk refused: that time is a gap of the cause. */
+  waited?: Waited;
+  /** Gives up opening. */
+  signal?: AbortSignal;
   /** For tests: a module whose export `disk` replaces the real one in the worker, and a boot id of one's own. */
   faults?: { diskModule?: string; boot?: string };
 }
@@ -37,6 +42,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const settings: WorkerSettings = {
     ...{ path, quotaBytes, unit, journalKeyPem, version, configSha256, cameras, queued },
     retention: options.retention ?? { originalMs: 7 * DAY_MS, proxyMs: 30 * DAY_MS },
+    ...(options.waited ? { waited: options.waited } : {}),
     ...options.faults,
   };
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
@@ -44,7 +50,10 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     name: 'spool',
     resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
   });
+  const giveUp = (): void => void worker.terminate();
+  options.signal?.addEventListener('abort', giveUp, { once: true });
   const ready = await firstMessage(worker);
+  options.signal?.removeEventListener('abort', giveUp);
   const { identity } = ready;
   log.info({ epoch: identity.epoch, run: identity.run, usedBytes: ready.stats.usedBytes }, 'spool open');
   return new SpoolClient(worker, ready, { clock, log, queued });

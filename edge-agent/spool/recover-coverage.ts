@@ -55,6 +55,13 @@ export function gapBody(stream: StreamName, piece: GapPiece, before: Before | un
   };
 }
 
+/** The agent ran, and the disk did not let the spool be opened. */
+export interface Waited {
+  sinceMonoMs: MonoMs;
+  cause: GapCause;
+  detail: string;
+}
+
 export interface RecoveredCoverage {
   coverage: Coverage;
   gaps: GapPiece[];
@@ -64,7 +71,14 @@ export interface RecoveredCoverage {
 export function recoverStream(
   row: StreamRow,
   found: StreamFindings | undefined,
-  at: { beat: Heartbeat | undefined; beatBoot: number | undefined; before: Before | undefined; nowMonoMs: MonoMs; restart: GapCause },
+  at: {
+    beat: Heartbeat | undefined;
+    beatBoot: number | undefined;
+    before: Before | undefined;
+    nowMonoMs: MonoMs;
+    restart: GapCause;
+    waited: Waited | undefined;
+  },
   isConfigured: boolean,
 ): RecoveredCoverage {
   const shift = at.before?.shiftMs ?? 0;
@@ -74,7 +88,11 @@ export function recoverStream(
   const accounted = ends.length > 0 ? Math.max(...ends) : at.beat?.monoMs;
   if (accounted === undefined) return { coverage: new Coverage(at.nowMonoMs, 'configuration'), gaps: [] };
   const detail = row.detail ?? undefined;
-  if (!row.open) return { coverage: new Coverage(accounted + shift, cause, detail), gaps: [] };
+  const waited = isConfigured ? at.waited : undefined;
+  if (!row.open) {
+    const closed = new Coverage(accounted + shift, cause, detail);
+    return waited ? waitedFor(closed, waited, at.nowMonoMs) : { coverage: closed, gaps: [] };
+  }
 
   const coverage = Coverage.resume(accounted + shift, cause, row.causeAt + shift, detail);
   const gaps: GapPiece[] = [];
@@ -83,8 +101,17 @@ export function recoverStream(
   const aliveMonoMs = (at.beat?.monoMs ?? accounted) + shift;
   const wasInGap = row.causeAt + shift >= coverage.accountedMonoMs && aliveMonoMs > coverage.accountedMonoMs;
   gaps.push(...coverage.close(wasInGap ? Math.min(aliveMonoMs, at.nowMonoMs) : coverage.accountedMonoMs, at.restart));
+  if (waited) gaps.push(...waitedFor(coverage, waited, at.nowMonoMs).gaps);
   gaps.push(...coverage.open(at.nowMonoMs));
   if (!isConfigured) gaps.push(...coverage.close(at.nowMonoMs, 'configuration'));
+  return { coverage, gaps };
+}
+
+/** Closed time ends where the wait for the disk began; the wait is a gap of its own, and so is what follows. */
+export function waitedFor(coverage: Coverage, waited: Waited, nowMonoMs: MonoMs): RecoveredCoverage {
+  const gaps = coverage.open(Math.min(waited.sinceMonoMs, nowMonoMs));
+  coverage.note(waited.cause, waited.sinceMonoMs, waited.detail);
+  gaps.push(...coverage.close(nowMonoMs, waited.cause));
   return { coverage, gaps };
 }
 

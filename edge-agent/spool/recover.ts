@@ -11,9 +11,19 @@ import type { Rendition } from '@longroof/protocol/fragment';
 import { isWallClaim } from '@longroof/protocol/fragment';
 import { GENESIS_PREV, type JournalBodies, type JournalType } from '@longroof/protocol/journal';
 import { Chain } from '../journal/chain.js';
-import type { Coverage } from './coverage.js';
+import { Coverage } from './coverage.js';
 import { JOURNAL_FOLDER, REELS_FOLDER } from './layout.js';
-import { type Before, beforeBoot, configuredStreams, gapBody, type Heartbeat, recoverStream, streamOf } from './recover-coverage.js';
+import {
+  type Before,
+  beforeBoot,
+  configuredStreams,
+  gapBody,
+  type Heartbeat,
+  recoverStream,
+  streamOf,
+  type Waited,
+  waitedFor,
+} from './recover-coverage.js';
 import { type OpenedJournal, openJournal } from './recover-journal.js';
 import { type ReelFindings, recoverReels } from './recover-reels.js';
 import type { SpoolIdentity } from './spool.js';
@@ -29,6 +39,8 @@ export interface CoreOptions {
   cameras: { camera: string; renditions: Rendition[] }[];
   /** Promised per rung, from the end of a reel. */
   retention: { originalMs: number; proxyMs: number };
+  /** See `SpoolOptions`. */
+  waited?: Waited;
   /** The kernel's boot id. */
   boot: string;
   disk: Disk;
@@ -80,10 +92,17 @@ export function recover(options: CoreOptions): Recovered {
   const configured = configuredStreams(options.cameras);
   for (const row of index.streams()) {
     const restart = sameBoot ? 'agent-restart' : ended === 'clean' ? 'stopped' : 'power-cut';
-    const at = { beat, beatBoot, before, nowMonoMs: clock.mono(), restart } as const;
+    const at = { beat, beatBoot, before, nowMonoMs: clock.mono(), restart, waited: options.waited } as const;
     const recovered = recoverStream(row, findings.streams.get(row.name), at, configured.has(row.name));
     coverage.set(row.name, recovered.coverage);
     for (const piece of recovered.gaps) drafts.push({ type: 'gap', body: gapBody(streamOf(row.name), piece, before) });
+  }
+  // Streams that no index knows yet were to be recorded all the same.
+  for (const name of configured) {
+    if (!options.waited || coverage.has(name)) continue;
+    const recovered = waitedFor(new Coverage(options.waited.sinceMonoMs, 'configuration'), options.waited, clock.mono());
+    coverage.set(name, recovered.coverage);
+    for (const piece of recovered.gaps) drafts.push({ type: 'gap', body: gapBody(streamOf(name), piece, before) });
   }
   for (const body of findings.catalogs) drafts.push({ type: 'catalog', body });
   for (const body of findings.losses) drafts.push({ type: 'loss', body, urgent: true });

@@ -79,7 +79,7 @@ export class Child {
   }
 
   async close(): Promise<void> {
-    this.#process.kill('SIGKILL');
+    if (this.#process.connected) this.#process.disconnect();
     await this.#exited;
   }
 }

@@ -8,7 +8,7 @@ import { seededRandom } from '@longroof/base/random';
 import { createCommander } from '@longroof/edge-agent/command/commander';
 import { openSpool } from '@longroof/edge-agent/spool/open';
 import type { Spool, StoredFragment } from '@longroof/edge-agent/spool/spool';
-import { testFragment } from '@longroof/edge-agent/spool/test-fragments';
+import { testFragment, testInit } from '@longroof/edge-agent/spool/test-fragments';
 import { createUplink, type Uplink } from '@longroof/edge-agent/uplink/uplink';
 import type { UnitIdentity } from '@longroof/protocol/authority';
 import { until } from '../../peers/program.js';
@@ -24,7 +24,9 @@ export interface UnitStart {
   fragmentBytes: number;
 }
 
+/** Short, so that filling takes less time than the footage tells of; a reel still holds as many as in a minute of 1 s each. */
 const FRAGMENT_MS = 50;
+const REEL_FRAGMENTS = 60;
 const PAST_MS = 60_000;
 const FRONT = { camera: 'front', rendition: 'original' } as const;
 const ACK_MS_MAX = 30_000;
@@ -48,7 +50,9 @@ async function fill(count: number, bytes: number): Promise<void> {
   spool.openStream(FRONT);
   for (let i = 0; i < count; i += 1) {
     const monoMs = startMonoMs + i * FRAGMENT_MS;
-    const fragment = testFragment(random, FRONT, { startMonoMs: monoMs, durationMs: FRAGMENT_MS, payloadBytes: bytes, zeros: true });
+    const init = testInit(Math.floor(i / REEL_FRAGMENTS));
+    const options = { startMonoMs: monoMs, durationMs: FRAGMENT_MS, payloadBytes: bytes, zeros: true, init };
+    const fragment = testFragment(random, FRONT, options);
     randomFillSync(fragment.parts[1] as Buffer);
     await until('room in the queue', () => spool.write(fragment, { utcMs: monoMs + offsetMs, source: 'ntp', errorMs: 10 }));
   }
