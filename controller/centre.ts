@@ -14,15 +14,18 @@ import { People } from './accounts/people.js';
 import { openSecrets } from './accounts/secrets.js';
 import { ViewTokens } from './accounts/view-tokens.js';
 import { createApi } from './api/server.js';
+import { checkRestored } from './backup/restore.js';
 import { createBroker } from './broker/embedded.js';
 import type { ControllerConfig } from './config.js';
 import { Exporter } from './custody/export.js';
 import { CoverageReader } from './fleet/coverage.js';
 import { Pulls } from './fleet/pulls.js';
+import { RestoreReader } from './fleet/restores.js';
 import { UnitReader } from './fleet/units.js';
 import { createIngest, type Ingest } from './ingest/ingest.js';
 import { type CentreKeys, checkKeys, openKeys } from './keys.js';
 import { Playback } from './playback/playback.js';
+import { RestoreReport } from './restore-report.js';
 import { openFolderBlobs } from './store/folder-blobs.js';
 import { openStore, type Store } from './store/open.js';
 import { VERSION } from './version.js';
@@ -42,11 +45,20 @@ export class Centre {
   readonly #store: Store;
   readonly #ingest: Ingest;
   readonly #api: FastifyInstance;
+  readonly #report: RestoreReport;
 
-  private constructor(parts: { store: Store; ingest: Ingest; api: FastifyInstance; httpUrl: string; mqttUrl: string }) {
+  private constructor(parts: {
+    store: Store;
+    ingest: Ingest;
+    api: FastifyInstance;
+    report: RestoreReport;
+    httpUrl: string;
+    mqttUrl: string;
+  }) {
     this.#store = parts.store;
     this.#ingest = parts.ingest;
     this.#api = parts.api;
+    this.#report = parts.report;
     this.httpUrl = parts.httpUrl;
     this.mqttUrl = parts.mqttUrl;
   }
@@ -55,6 +67,7 @@ export class Centre {
   static async start(options: CentreOptions): Promise<Centre> {
     const { config, clock, disk, log } = options;
     const { data, http, mqtt } = config;
+    checkRestored(disk, data);
     disk.makeDirectory(data);
     const authority = await openAuthority(config.authority, disk, clock.utc);
     const hosts = certificateHosts(mqtt.host, mqtt.names);
@@ -72,8 +85,10 @@ export class Centre {
       await ingest.start();
       undo.push(() => ingest.stop());
       await api.listen({ host: http.host, port: http.port });
+      const report = new RestoreReport({ db: store.db, data, disk, clock, log });
+      await report.start();
       const httpUrl = `http://${hostPort(http.host, portOf(api))}`;
-      return new Centre({ store, ingest, api, httpUrl, mqttUrl: `mqtts://${hostPort(mqtt.host, broker.port)}` });
+      return new Centre({ store, ingest, api, report, httpUrl, mqttUrl: `mqtts://${hostPort(mqtt.host, broker.port)}` });
     } catch (error) {
       for (const act of undo.reverse()) await act();
       throw error;
@@ -83,7 +98,7 @@ export class Centre {
   /** Throws what went wrong first, after trying all of it. */
   async stop(): Promise<void> {
     const results: PromiseSettledResult<unknown>[] = [];
-    for (const act of [() => this.#api.close(), () => this.#ingest.stop(), () => this.#store.close()])
+    for (const act of [() => this.#api.close(), () => this.#ingest.stop(), () => this.#report.stop(), () => this.#store.close()])
       results.push(...(await Promise.allSettled([act()])));
     for (const result of results) if (result.status === 'rejected') throw toFault(result.reason, 'stop');
   }
@@ -107,6 +122,7 @@ async function openApi({ config, clock, disk, log, store, ingest, blobs, broker,
     audit: new AuditLog(db, clock),
     units: new UnitReader(db),
     coverage: new CoverageReader(db, clock),
+    restores: new RestoreReader(db),
     pulls: new Pulls({ store, ingest, clock }),
     playback: new Playback({ db, blobs, clock }),
     exporter: new Exporter({

@@ -11,6 +11,7 @@ import { Command } from 'commander';
 import { AuditLog } from './accounts/audit-log.js';
 import { People } from './accounts/people.js';
 import { ROLES } from './accounts/roles.js';
+import { backup, checkBackup, restore, restored } from './backup-command.js';
 import { Centre } from './centre.js';
 import { loadControllerConfig } from './config.js';
 import { openStore } from './store/open.js';
@@ -70,6 +71,12 @@ async function act(what: () => Promise<void>): Promise<void> {
   }
 }
 
+async function end(what: () => Promise<number>): Promise<void> {
+  await act(async () => {
+    process.exitCode = await what();
+  });
+}
+
 const program = new Command('longroof-controller')
   .description('The centre of a fleet: takes in what wagons send, answers who asks.')
   .version(VERSION)
@@ -90,5 +97,30 @@ program
   .action((options: { name: string; role: string }) =>
     act(() => addPerson(program.opts<GlobalOptions>().config, options.name, options.role)),
   );
+
+program
+  .command('backup')
+  .description('a consistent copy of database, footage and keys into an empty folder, while the controller runs; every file is checked')
+  .argument('<folder>', 'where to; on the same file system footage takes no room twice')
+  .option('--verify', 'only check a backup that is there')
+  .action((folder: string, options: { verify?: boolean }) =>
+    end(() => (options.verify ? checkBackup(folder) : backup(program.opts<GlobalOptions>().config, folder))),
+  );
+
+program
+  .command('restore')
+  .description('puts a backup in place; the controller must not run')
+  .argument('<folder>', 'the backup')
+  .option('--replace', 'move aside what is there')
+  .action((folder: string, options: { replace?: boolean }) =>
+    end(() => restore(program.opts<GlobalOptions>().config, folder, options.replace ?? false)),
+  );
+
+program
+  .command('restored')
+  .description('tells what came back after a restore, and every piece of footage that is lost')
+  .option('--json', 'for programs')
+  .option('--out <file>', 'into a file')
+  .action((options: { json?: boolean; out?: string }) => end(() => restored(program.opts<GlobalOptions>().config, options)));
 
 await program.parseAsync();

@@ -110,6 +110,8 @@ export interface DisposalBody {
   bytes: number;
   root: string;
   reason: 'released' | 'expired' | 'over-limit' | 'no-space' | 'damaged' | 'missing';
+  /** With any reason but `released`: runs of fragments for which there was a receipt all the same, `[seqFirst, seqLast, bytes]`. */
+  receipted?: [number, number, number][];
 }
 
 /** What became of a pull. `planned` comes first, then one of the others. */

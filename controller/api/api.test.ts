@@ -66,6 +66,7 @@ async function rig(name: string): Promise<Rig> {
     pulls: new Pulls({ store, ingest, clock }),
     playback: new Playback({ db, blobs, clock }),
     exporter: { prepare: async () => anExport },
+    restores: { list: async () => [] },
     clock,
     log: silentLog,
     sessionKey: Buffer.alloc(32, 2),

@@ -1,6 +1,6 @@
 /** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
-import type { CoverageShape, ProblemShape, PullShape, SessionShape, UnitShape } from './shapes.js';
+import type { CoverageShape, ProblemShape, PullShape, RestoreShape, SessionShape, UnitShape } from './shapes.js';
 
 const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -112,6 +112,44 @@ export const FileQuery = closed({
   part: Type.Optional(Type.String({ pattern: '^\\d{1,6}$', description: 'which of several files, from 0' })),
 });
 
+export const Restore = Type.Object({
+  storeEpoch: Type.String(),
+  before: Type.String({ description: 'epoch of the store that was backed up' }),
+  backup: time('when the backup was made'),
+  restored: time(),
+  units: Type.Array(
+    Type.Object({
+      unitId: Type.String(),
+      state: oneOf('awaited', 'offering', 'offered'),
+      lastSeen: time(),
+      receipted: Type.Optional(Type.Number({ description: 'fragments on its disk with a receipt of the store before' })),
+      offered: Type.Optional(time('when all of them had been answered')),
+      stored: Type.Optional(Type.Number()),
+      storedBytes: Type.Optional(bytes()),
+      refused: Type.Optional(Type.Number()),
+    }),
+  ),
+  lostPieces: Type.Number(),
+  lostFragments: Type.Number(),
+  lost: Type.Array(
+    Type.Object({
+      unitId: Type.String(),
+      camera: Type.String(),
+      quality: Quality,
+      from: nullable(time()),
+      to: nullable(time()),
+      fragments: Type.Number(),
+      bytes: nullable(bytes()),
+      gone: oneOf('released', 'expired', 'lost'),
+      epoch: Type.String(),
+      run: Type.Number(),
+      seqFirst: Type.Number(),
+      seqLast: Type.Number(),
+    }),
+  ),
+});
+export const Restores = Type.Object({ restores: Type.Array(Restore) });
+
 export const Health = Type.Object({ status: oneOf('ok', 'failing'), failing: Type.Array(Type.String()) });
 
 export const Problem = Type.Object(
@@ -133,5 +171,6 @@ export const HELD: [
   Same<Static<typeof Unit>, UnitShape>,
   Same<Static<typeof Coverage>, CoverageShape>,
   Same<Static<typeof Pull>, PullShape>,
+  Same<Static<typeof Restore>, RestoreShape>,
   Same<Static<typeof Problem>, ProblemShape>,
-] = [true, true, true, true, true];
+] = [true, true, true, true, true, true];

@@ -14,6 +14,7 @@ import type { ViewTokens } from '../accounts/view-tokens.js';
 import type { Exporter } from '../custody/export.js';
 import type { CoverageReader } from '../fleet/coverage.js';
 import type { PullRequest } from '../fleet/pulls.js';
+import type { RestoreReader } from '../fleet/restores.js';
 import type { UnitReader } from '../fleet/units.js';
 import type { Playback } from '../playback/playback.js';
 import { Doorkeeper, SESSION_MS } from './access.js';
@@ -23,6 +24,7 @@ import { type CounterGroups, Metrics } from './metrics.js';
 import { installPage } from './page.js';
 import { setErrorHandler } from './problem.js';
 import { pullRoutes } from './pull-routes.js';
+import { restoreRoutes } from './restore-routes.js';
 import { Health, Problem } from './schemas.js';
 import { sessionRoutes } from './session-routes.js';
 import type { PullShape } from './shapes.js';
@@ -44,6 +46,7 @@ export interface ApiParts {
   pulls: PullDesk;
   playback: Playback;
   exporter: Pick<Exporter, 'prepare'>;
+  restores: Pick<RestoreReader, 'list'>;
   clock: Clock;
   log: Log;
 }
@@ -87,6 +90,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   pullRoutes(app, options);
   mediaRoutes(app, options);
   exportRoutes(app, options);
+  restoreRoutes(app, options);
   await installPage(app, options.pageFolder);
   return app;
 }

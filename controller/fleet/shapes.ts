@@ -74,3 +74,44 @@ export interface ProblemShape {
   detail?: string;
   errors?: { path: string; message: string }[];
 }
+
+/** GET /api/restores -> { restores: RestoreShape[] } newest first; known as far as the units' journals have come in. */
+export interface RestoreShape {
+  storeEpoch: string;
+  /** Of the store that was backed up. */
+  before: string;
+  /** When the backup was made, and when it was restored. */
+  backup: string;
+  restored: string;
+  units: {
+    unitId: string;
+    /** `awaited`: not heard since; `offering`: what it still has comes again; `offered`: all of it has been answered. */
+    state: 'awaited' | 'offering' | 'offered';
+    lastSeen: string;
+    /** Fragments on its disk that had a receipt of the store before. */
+    receipted?: number;
+    offered?: string;
+    stored?: number;
+    storedBytes?: number;
+    refused?: number;
+  }[];
+  lostPieces: number;
+  lostFragments: number;
+  /** Footage with a receipt of the store before that is neither here nor on the wagon; at most 1000 pieces are listed. */
+  lost: {
+    unitId: string;
+    camera: string;
+    quality: 'original' | 'proxy';
+    /** Null where the journal does not say when it was. */
+    from: string | null;
+    to: string | null;
+    fragments: number;
+    bytes: number | null;
+    /** How the wagon let it go. */
+    gone: 'released' | 'expired' | 'lost';
+    epoch: string;
+    run: number;
+    seqFirst: number;
+    seqLast: number;
+  }[];
+}

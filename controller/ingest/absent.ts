@@ -42,7 +42,10 @@ export async function absentOf(db: Kysely<Tables>, pull: PullTable): Promise<Abs
   return absent;
 }
 
-function absentPieces(part: PullPartTable, stored: readonly StoredRow[]): { first: number; last: number }[] {
+export function absentPieces(
+  part: Pick<PullPartTable, 'seq_first' | 'seq_last'>,
+  stored: readonly { seq: number }[],
+): { first: number; last: number }[] {
   const pieces: { first: number; last: number }[] = [];
   let next = part.seq_first;
   for (const { seq } of stored) {
@@ -90,4 +93,27 @@ function reelsOf(db: Kysely<Tables>, unit: string, part: PullPartTable): Promise
     .where('seq_first', '<=', part.seq_last + 1)
     .orderBy('seq_first')
     .execute();
+}
+
+/** Enters pieces behind those that are entered already. */
+export async function addMissing(trx: Kysely<Tables>, pull: string, missing: readonly Absent[]): Promise<void> {
+  if (missing.length === 0) return;
+  const last = await trx
+    .selectFrom('pull_missing')
+    .select('ordinal')
+    .where('pull', '=', pull)
+    .orderBy('ordinal', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  const first = (last?.ordinal ?? -1) + 1;
+  const rows = missing.map((item, index) => ({
+    pull,
+    ordinal: first + index,
+    camera: item.camera,
+    rendition: item.rendition,
+    from_utc_ms: item.fromUtcMs,
+    to_utc_ms: item.toUtcMs,
+    cause: item.cause,
+  }));
+  await trx.insertInto('pull_missing').values(rows).execute();
 }

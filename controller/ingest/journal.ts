@@ -79,7 +79,7 @@ export class JournalLane {
     if (next.prev !== epoch.head) throw fork(next.seq);
     checkCheckpoints(link.unit, epoch, fresh);
     if (!known) await trx.insertInto('epoch').values(epoch).execute();
-    const projection = new Projection({ trx, unit: link.unit, epoch: batch.epoch, nowMs });
+    const projection = new Projection({ trx, unit: link.unit, epoch: batch.epoch, nowMs, storeEpoch: this.#context.store.storeEpoch });
     await insertRecords(trx, link.unit, batch, fresh, nowMs);
     for (const record of fresh) await projection.take(record);
     const endedPulls = await projection.finish();

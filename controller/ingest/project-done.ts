@@ -2,9 +2,8 @@
 
 import { isGapCause } from '@longroof/protocol/gap';
 import type { DoneBody, JournalRecord } from '@longroof/protocol/journal';
-import type { Transaction } from 'kysely';
-import type { PullTable, Tables } from '../store/tables.js';
-import { absentOf } from './absent.js';
+import type { PullTable } from '../store/tables.js';
+import { absentOf, addMissing } from './absent.js';
 import { checkBody, isText, streamRules } from './body.js';
 import type { Projected } from './project.js';
 import { finishPull } from './pull-end.js';
@@ -95,26 +94,4 @@ async function plan(projected: Projected, pull: PullTable, body: DoneBody): Prom
     })
     .where('id', '=', pull.id)
     .execute();
-}
-
-async function addMissing(trx: Transaction<Tables>, pull: string, missing: NonNullable<DoneBody['missing']>): Promise<void> {
-  if (missing.length === 0) return;
-  const last = await trx
-    .selectFrom('pull_missing')
-    .select('ordinal')
-    .where('pull', '=', pull)
-    .orderBy('ordinal', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  const first = (last?.ordinal ?? -1) + 1;
-  const rows = missing.map((item, index) => ({
-    pull,
-    ordinal: first + index,
-    camera: item.camera,
-    rendition: item.rendition,
-    from_utc_ms: item.fromUtcMs,
-    to_utc_ms: item.toUtcMs,
-    cause: item.cause,
-  }));
-  await trx.insertInto('pull_missing').values(rows).execute();
 }

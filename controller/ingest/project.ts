@@ -1,6 +1,6 @@
 /**
  * What follows from journal records, written in the transaction that stores them: runs, clock anchors, reels, gaps, positions,
- * disposals, pulls. Rows are gathered over a batch and written together. A record whose body has not the shape of its type stays
+ * disposals, pulls, what a unit makes of a restored store. Rows are gathered over a batch and written together. A record whose body has not the shape of its type stays
  * evidence in the journal; it projects nothing and is counted.
  */
 import type { UtcMs } from '@longroof/base/clock';
@@ -14,7 +14,9 @@ import { projectDisposal, writeDisposals } from './project-disposal.js';
 import { projectDone } from './project-done.js';
 import { projectGap, writeGaps } from './project-gap.js';
 import { projectRun } from './project-run.js';
+import { projectStore } from './project-store.js';
 import { projectTrack, writePosition } from './project-track.js';
+import { finishPulls } from './pull-end.js';
 import { Walls } from './walls.js';
 
 export interface ProjectionScope {
@@ -22,6 +24,8 @@ export interface ProjectionScope {
   unit: string;
   epoch: string;
   nowMs: UtcMs;
+  /** Of the centre's store. */
+  storeEpoch: string;
 }
 
 export interface Disposal {
@@ -52,6 +56,7 @@ const PROJECTIONS: Partial<Record<JournalType, Project>> = {
   dispose: projectDisposal,
   loss: projectDisposal,
   done: projectDone,
+  event: projectStore,
 };
 
 export class Projection {
@@ -96,6 +101,8 @@ export class Projection {
     await writeDisposals(projected);
     await writePosition(projected);
     for (const record of this.#dones) await this.#project(record);
+    // What a pull still waits for may be gone.
+    if (projected.disposals.length > 0 && (await finishPulls(projected.trx, projected.unit, projected.nowMs))) projected.endedPulls = true;
     return projected.endedPulls;
   }
 }

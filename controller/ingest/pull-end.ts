@@ -2,6 +2,7 @@
 import type { UtcMs } from '@longroof/base/clock';
 import type { Kysely } from 'kysely';
 import type { PullPartTable, Tables } from '../store/tables.js';
+import { absentOf, addMissing } from './absent.js';
 
 export interface Stored {
   fragments: number;
@@ -24,16 +25,23 @@ export async function storedOf(db: Kysely<Tables>, unit: string, part: PullPartT
   return { fragments: Number(row.fragments), bytes: Number(row.bytes ?? 0) };
 }
 
-/** Ends the pull where it can end. After `partial` the unit will send no more, so what is not here stays away. */
+/**
+ * Ends the pull where it can end. After `partial` the unit will send no more, so what is not here stays away. After `complete` the rest
+ * is on its way, unless this store is older than its receipt and the wagon has let it go since: then it is told as missing.
+ */
 export async function finishPull(trx: Kysely<Tables>, id: string, nowMs: UtcMs): Promise<boolean> {
   const pull = await trx.selectFrom('pull').selectAll().where('id', '=', id).executeTakeFirst();
   if (pull?.state !== 'running' || pull.final === null) return false;
   if (pull.final === 'complete') {
     const parts = await trx.selectFrom('pull_part').selectAll().where('pull', '=', id).execute();
+    let short = false;
     for (const part of parts) {
       const stored = await storedOf(trx, pull.unit, part);
-      if (stored.fragments < part.seq_last - part.seq_first + 1) return false;
+      short ||= stored.fragments < part.seq_last - part.seq_first + 1;
     }
+    const absent = short ? await absentOf(trx, pull) : [];
+    if (absent.some(({ cause }) => cause === 'damaged')) return false;
+    await addMissing(trx, id, absent);
   }
   await trx.updateTable('pull').set({ state: 'done', ended_utc_ms: nowMs }).where('id', '=', id).execute();
   return true;

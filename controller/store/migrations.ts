@@ -220,10 +220,32 @@ const PROOF: Migration = {
     }),
 };
 
+/** Restores from a backup, what each unit has said since, and the footage that was receipted and is neither here nor on a wagon. */
+const RESTORE: Migration = {
+  up: (db) =>
+    atOnce(db, async (trx) => {
+      const restore: Columns = {
+        store_epoch: TEXT,
+        before_epoch: TEXT,
+        backup_utc_ms: NUMBER,
+        restored_utc_ms: NUMBER,
+        manifest_sha256: TEXT,
+      };
+      await table(trx, 'restore', restore, ['store_epoch']).execute();
+      const unit: Columns = { store_epoch: TEXT, unit: TEXT, epoch: TEXT, changed_utc_ms: NUMBER, released: NUMBER };
+      const offered: Columns = { 'offered_utc_ms?': NUMBER, 'fragments?': NUMBER, 'bytes?': NUMBER, 'refused?': NUMBER };
+      await table(trx, 'restore_unit', { ...unit, ...offered }, ['store_epoch', 'unit']).execute();
+      const piece: Columns = { seq_first: NUMBER, seq_last: NUMBER, 'bytes?': NUMBER, gone: TEXT, noted_utc_ms: NUMBER, store_epoch: TEXT };
+      await table(trx, 'lost', { ...STREAM, ...piece }, ['unit', 'epoch', 'camera', 'rendition', 'run', 'seq_first']).execute();
+    }),
+};
+
 /** All of a step or nothing. The migrator opens a transaction itself where it believes that the database can undo such changes. */
 async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promise<void>): Promise<void> {
   if (db.isTransaction) await run(db);
   else await db.transaction().execute(run);
 }
 
-export const migrations: MigrationProvider = { getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF }) };
+export const migrations: MigrationProvider = {
+  getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF, '0005-restore': RESTORE }),
+};

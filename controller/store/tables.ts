@@ -178,6 +178,49 @@ export interface PullMissingTable {
   cause: GapCause;
 }
 
+/** This store began with a backup of another. */
+export interface RestoreTable {
+  store_epoch: string;
+  before_epoch: string;
+  backup_utc_ms: number;
+  restored_utc_ms: number;
+  /** Of the backup's manifest. */
+  manifest_sha256: string;
+}
+
+/** What a unit's journal says of a change of store. */
+export interface RestoreUnitTable {
+  store_epoch: string;
+  unit: string;
+  /** Of its spool. */
+  epoch: string;
+  changed_utc_ms: number;
+  /** Fragments that were released before and still on its disk. */
+  released: number;
+  /** Null until all of them have been offered again. */
+  offered_utc_ms: number | null;
+  fragments: number | null;
+  bytes: number | null;
+  refused: number | null;
+}
+
+/** Fragments for which a receipt was given, that are not here, and that the wagon has disposed of: a run of them. */
+export interface LostTable {
+  unit: string;
+  epoch: string;
+  camera: string;
+  rendition: Rendition;
+  run: number;
+  seq_first: number;
+  seq_last: number;
+  /** Null where only the sum of several pieces is known. */
+  bytes: number | null;
+  gone: 'released' | 'expired' | 'lost';
+  noted_utc_ms: number;
+  /** Of this store when it learnt of it. */
+  store_epoch: string;
+}
+
 export interface PersonTable {
   name: string;
   password_hash: string;
@@ -224,6 +267,9 @@ export interface Tables {
   pull: PullTable;
   pull_part: PullPartTable;
   pull_missing: PullMissingTable;
+  restore: RestoreTable;
+  restore_unit: RestoreUnitTable;
+  lost: LostTable;
   person: PersonTable;
   audit: AuditTable;
   refusal: RefusalTable;

@@ -10,7 +10,17 @@ import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { BuiltFragment } from '../fragment/fragment.js';
 import { MemoryPool } from './memory-pool.js';
 import { type Call, type FromWorker, type JournalPosition, revive, type ToWorker, type WorkerStats } from './messages.js';
-import type { DurableStream, HoldRequest, Selection, Spool, SpoolIdentity, SpoolStats, StoredFragment } from './spool.js';
+import type {
+  DurableStream,
+  HoldRequest,
+  Selection,
+  Spool,
+  SpoolIdentity,
+  SpoolStats,
+  StoreAdopted,
+  StoredFragment,
+  Voided,
+} from './spool.js';
 
 /** Footage on its way to the worker; about three seconds of sixteen busy streams on a stalled disk. */
 export const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
@@ -193,6 +203,14 @@ export class SpoolClient implements Spool {
   release(id: Pick<FragmentMeta, 'camera' | 'rendition' | 'run' | 'seq' | 'sha256'>): Promise<boolean> {
     const { camera, rendition, run, seq, sha256 } = id;
     return this.#call({ what: 'release', id: { camera, rendition, run, seq, sha256 } });
+  }
+
+  adoptStore(storeEpoch: string, journalNext: number): Promise<StoreAdopted> {
+    return this.#call({ what: 'adoptStore', storeEpoch, journalNext });
+  }
+
+  voided(afterReel: number): Promise<Voided> {
+    return this.#call({ what: 'voided', afterReel });
   }
 
   hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number; reason?: string }> {

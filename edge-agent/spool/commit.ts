@@ -165,8 +165,9 @@ function writeIndex(state: CoreState): void {
       index.updateReel(reelRow(state, reel, first, rowId - 1));
     }
     for (const record of records) applyRecord(index, epoch, record);
+    for (const release of state.releases) index.setReleased(release.fragment, release.reel, state.storeOrdinal);
+    // Behind the releases: a change of store makes those void that came before it.
     for (const write of state.pendingWrites) write();
-    for (const release of state.releases) index.setReleased(release.fragment, release.reel);
     for (const stream of state.streams.values()) if (stream.dirty) saveStream(state, stream.text);
     const monoMs = clock.mono();
     index.set('beat', JSON.stringify({ boot, monoMs, wall: state.recovered.wall.now(), spoolMs: state.recovered.time.at(monoMs) }));

@@ -26,8 +26,9 @@ import { streamOf } from './recover-coverage.js';
 import { removeIndex } from './recover-journal.js';
 import { hashParts, ReelSet } from './reels.js';
 import { select } from './select.js';
-import type { HoldRequest, Selection, SpoolIdentity, StoredFragment } from './spool.js';
+import type { HoldRequest, Selection, SpoolIdentity, StoreAdopted, StoredFragment, Voided } from './spool.js';
 import { type CoreState, draftGaps, type LiveStream } from './state.js';
+import { adoptStore, voided } from './store-change.js';
 
 /** A gap is reported up to so long ago: what began before it is durable or lost by now. */
 export const SETTLE_MS = 5000;
@@ -65,6 +66,7 @@ export class SpoolCore {
       ...{ streams: new Map(), bootId: index.bootId(options.boot), unindexed: [], finished: [], catalogued: [], releases: [] },
       ...{ pendingCloses: [], pendingWrites: [], nextRowId: ids.fragment + 1, rowFirst: new Map(), reelBytes: totals.fileBytes },
       ...{ fragments: totals.fragments, released: totals.released, lastCommitMonoMs: options.clock.mono() },
+      storeOrdinal: index.storeOrdinal(),
       acknowledged: Number(index.get('acknowledged') ?? 0),
       upkeepAtMonoMs: Number.NEGATIVE_INFINITY,
     };
@@ -175,6 +177,14 @@ export class SpoolCore {
 
   release(id: Parameters<typeof release>[1], settled: (outcome: boolean | Fault) => void): void {
     release(this.state, id, settled);
+  }
+
+  adoptStore(storeEpoch: string, journalNext: number, settled: (outcome: StoreAdopted | Fault) => void): void {
+    adoptStore(this.state, storeEpoch, journalNext, settled);
+  }
+
+  voided(afterReel: number): Voided {
+    return voided(this.state, afterReel);
   }
 
   hold(request: HoldRequest, settled: (outcome: HoldOutcome | Fault) => void): void {

@@ -170,9 +170,24 @@ export class IndexDb extends IndexBase {
     this.sql('DELETE FROM fragments WHERE id BETWEEN ? AND ? AND reel = ? AND seq >= ?').run(reel.rowFirst, last, reel.id, fromSeq);
   }
 
-  setReleased(fragment: number, reel: number): void {
-    if (this.sql('UPDATE fragments SET released = 1 WHERE id = ? AND released = 0').run(fragment).changes > 0)
+  /** `ordinal`: of the store whose receipt it was. */
+  setReleased(fragment: number, reel: number, ordinal: number): void {
+    if (this.sql('UPDATE fragments SET released = ? WHERE id = ? AND released <> ?').run(ordinal, fragment, ordinal).changes > 0)
       this.sql('UPDATE reels SET released = released + 1 WHERE id = ?').run(reel);
+  }
+
+  storeOrdinal(): number {
+    return Number(this.get('storeOrdinal') ?? 1);
+  }
+
+  /** What the stores so far have released counts no more. */
+  voidReleases(): void {
+    this.set('storeOrdinal', this.storeOrdinal() + 1);
+    this.sql('UPDATE reels SET released = 0 WHERE released > 0').run();
+  }
+
+  reelsAfter(id: number, limit: number): ReelRow[] {
+    return this.all('SELECT * FROM reels WHERE id > ? AND state <> 2 ORDER BY id LIMIT ?', id, limit);
   }
 
   addHeld(reel: number, hold: string): void {

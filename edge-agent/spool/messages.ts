@@ -34,6 +34,8 @@ export type Call =
   | { what: 'read'; fragment: StoredFragment }
   | { what: 'init'; initSha256: string }
   | { what: 'release'; id: { camera: string; rendition: Rendition; run: number; seq: number; sha256: string } }
+  | { what: 'adoptStore'; storeEpoch: string; journalNext: number }
+  | { what: 'voided'; afterReel: number }
   | { what: 'hold'; request: HoldRequest }
   | { what: 'releaseHold'; holdId: string }
   | { what: 'close' };

@@ -50,7 +50,7 @@ export function release(
   for (const reel of reels) {
     const row = state.index.fragments(reel).find((fragment) => fragment.seq === id.seq);
     if (row?.sha.toString('hex') !== id.sha256) continue;
-    if (row.released) settled(true);
+    if (row.released === state.storeOrdinal) settled(true);
     else state.releases.push({ fragment: row.id, reel: reel.id, settled });
     return;
   }

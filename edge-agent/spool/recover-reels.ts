@@ -10,7 +10,7 @@ import type { CatalogBody, DisposalBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
 import type { IndexDb } from './index-db.js';
 import { listReels, listStreams, type ReelFile } from './layout.js';
-import { adjoins, durationMs, type FragmentRow, fragmentRow, type ReelRow, rungOf } from './rows.js';
+import { adjoins, durationMs, type FragmentRow, fragmentRow, type ReelRow, receiptedRuns, rungOf } from './rows.js';
 import { parseReelName, reelName, type ScannedFragment, scanReel } from './scan.js';
 import { REEL_CLOSED, REEL_GONE } from './schema.js';
 import { isTrusted } from './wall-book.js';
@@ -177,7 +177,7 @@ function fill(
     },
     ...{
       count: metas.length,
-      released: before.filter((fragment) => fragment.released && fragment.seq <= metas.at(-1)!.seq).length,
+      released: before.filter((fragment) => fragment.released === index.storeOrdinal() && fragment.seq <= metas.at(-1)!.seq).length,
       fileBytes,
     },
     ...{ bytes: metas.reduce((sum, meta) => sum + meta.bytes, 0), startMono: Math.min(...metas.map((meta) => meta.startMonoMs)) },
@@ -234,6 +234,7 @@ function lossOf(file: ReelFile, rows: readonly FragmentRow[], reason: DisposalBo
     bytes: rows.reduce((sum, row) => sum + row.bytes, 0),
     root: merkleRoot(rows.map((row) => row.sha)).toString('hex'),
     reason,
+    ...receiptedRuns(rows),
   };
 }
 
@@ -253,5 +254,6 @@ function missing(recovery: ReelRecovery, stream: string, row: ReelRow, findings:
     bytes: row.bytes,
     root: (row.root ?? merkleRoot(rows.map((fragment) => fragment.sha))).toString('hex'),
     reason: 'missing',
+    ...receiptedRuns(rows),
   });
 }

@@ -11,7 +11,7 @@ import { markGone } from './apply.js';
 import type { IndexDb } from './index-db.js';
 import { REELS_FOLDER } from './layout.js';
 import { streamOf } from './recover-coverage.js';
-import type { ReelRow } from './rows.js';
+import { type ReelRow, receiptedRuns } from './rows.js';
 import { reelName } from './scan.js';
 import { RUNG_ORIGINAL, RUNG_PROXY } from './schema.js';
 import type { CoreState } from './state.js';
@@ -109,6 +109,7 @@ function disposal(index: IndexDb, reel: ReelRow, stream: string, reason: Disposa
     bytes: reel.bytes,
     root: root.toString('hex'),
     reason,
+    ...(reason === 'released' ? {} : receiptedRuns(index.fragments(reel))),
   };
 }
 

@@ -143,6 +143,20 @@ export function fragmentMeta(row: FragmentRow, reel: ReelRow, unit: string, stre
   };
 }
 
+/** Runs of fragments for which a receipt came once, as a disposal record tells of them; nothing where there is none. */
+export function receiptedRuns(rows: readonly FragmentRow[]): { receipted?: [number, number, number][] } {
+  const runs: [number, number, number][] = [];
+  for (const { seq, bytes, released } of rows) {
+    const last = runs.at(-1);
+    if (released === 0) continue;
+    if (last && last[1] === seq - 1) {
+      last[1] = seq;
+      last[2] += bytes;
+    } else runs.push([seq, seq, bytes]);
+  }
+  return runs.length > 0 ? { receipted: runs } : {};
+}
+
 export function rungOf(stream: string): number {
   return stream.includes('.') ? RUNG_PROXY : RUNG_ORIGINAL;
 }

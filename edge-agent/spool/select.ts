@@ -91,7 +91,7 @@ function selectFragments(
 }
 
 /** Paths of all fragments of a closed reel: what its catalogue record says then stays so. */
-function placesIn(reel: ReelRow, rows: readonly FragmentRow[]): Buffer[][] | undefined {
+export function placesIn(reel: ReelRow, rows: readonly FragmentRow[]): Buffer[][] | undefined {
   return reel.root !== null && rows.length === reel.count ? merklePaths(rows.map((row) => row.sha)) : undefined;
 }
 

@@ -23,6 +23,7 @@ export interface StoredFragment {
   reelPath: string;
   /** Of the `moof`; `meta.bytes` from here are the fragment. */
   offset: number;
+  /** A receipt came for it, from this store of the controller or from one before: it may be there already. */
   released: boolean;
   /** Its place under the Merkle root of its reel (RFC 6962, 2.1.1), once the reel is closed; `path` is hex, nearest sibling first. */
   place?: { index: number; count: number; path: string[] };
@@ -51,6 +52,18 @@ export interface DurableStream {
   stream: StreamName;
   seq: number;
   endMonoMs: MonoMs;
+}
+
+export interface StoreAdopted {
+  /** It is another store than the one before, and what that released is pending again. */
+  changed: boolean;
+  /** Footage that an earlier store released may wait to be offered again. */
+  offers: boolean;
+}
+
+export interface Voided {
+  fragments: StoredFragment[];
+  next: number | undefined;
 }
 
 export interface HoldRequest {
@@ -87,6 +100,10 @@ export interface Spool {
   init(initSha256: string): Promise<Buffer | undefined>;
   /** S3: after a verified receipt over `sha256`. False when there is no such fragment or its hash differs. */
   release(id: Pick<FragmentMeta, 'camera' | 'rendition' | 'run' | 'seq' | 'sha256'>): Promise<boolean>;
+  /** S3: receipts count only under the epoch of the store that is there now. Resolves when what follows from a change is durable. */
+  adoptStore(storeEpoch: string, journalNext: number): Promise<StoreAdopted>;
+  /** What only an earlier store has released, reel by reel: from 0 on, then from `next` on until there is none. */
+  voided(afterReel: number): Promise<Voided>;
   hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number; reason?: string }>;
   releaseHold(holdId: string): Promise<boolean>;
   stats(): SpoolStats;

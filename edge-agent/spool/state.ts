@@ -58,6 +58,8 @@ export interface CoreState {
   reelBytes: number;
   fragments: number;
   released: number;
+  /** How many stores of the controller the unit has known; receipts of the last one count. */
+  storeOrdinal: number;
   lastCommitMonoMs: MonoMs;
   /** Records before this one are at the centre. */
   acknowledged: number;

@@ -90,6 +90,12 @@ function answer(id: number, call: Call): void {
     case 'release':
       core.release(call.id, settled);
       return;
+    case 'adoptStore':
+      core.adoptStore(call.storeEpoch, call.journalNext, settled);
+      return;
+    case 'voided':
+      settled(core.voided(call.afterReel));
+      return;
     case 'hold':
       core.hold(call.request, settled);
       return;

@@ -1,6 +1,6 @@
 /**
- * Whether a receipt may free footage (S3): signed by a key of the fleet that may sign receipts, for this unit and epoch, over the
- * bytes that are on the disk. Throws a Fault with an LR_RECEIPT_ code that says what is wrong.
+ * Whether a receipt may free footage (S3): signed by a key of the fleet that may sign receipts, for this unit and epoch, of the store
+ * that is there now, over the bytes that are on the disk. Throws a Fault with an LR_RECEIPT_ code that says what is wrong.
  */
 import type { KeyObject } from 'node:crypto';
 import { Fault } from '@longroof/base/errors';
@@ -17,13 +17,21 @@ export function checkSignature<T>(signed: Signed<T>, keys: readonly KeyObject[])
   return verifyStatement(key, signed) ? 'fits' : 'wrong';
 }
 
-export function checkReceipt(signed: Signed<StoredReceipt>, keys: readonly KeyObject[], identity: SpoolIdentity): StoredReceipt {
+/** `storeEpoch`: of the store that welcomed the unit; receipts of another are void. */
+export function checkReceipt(
+  signed: Signed<StoredReceipt>,
+  keys: readonly KeyObject[],
+  identity: SpoolIdentity,
+  storeEpoch: string | undefined,
+): StoredReceipt {
   const signature = checkSignature(signed, keys);
   if (signature === 'other-key') throw new Fault('denied', 'LR_RECEIPT_KEY', 'signed by a key that may not sign receipts');
   if (signature === 'wrong') throw new Fault('denied', 'LR_RECEIPT_SIGNATURE', 'the signature of the receipt does not fit');
   const receipt = signed.statement;
   if (receipt.unit !== identity.unit || receipt.epoch !== identity.epoch)
     throw new Fault('denied', 'LR_RECEIPT_UNIT', 'a receipt for another unit or another life of the spool');
+  if (receipt.storeEpoch !== storeEpoch)
+    throw new Fault('denied', 'LR_RECEIPT_STORE', 'a receipt of another life of the store than the one that welcomed this unit');
   if (receipt.copies < 1) throw new Fault('denied', 'LR_RECEIPT_COPIES', 'a receipt over no copy at all');
   return receipt;
 }

@@ -20,6 +20,7 @@ import { checkReceipt, checkSignature } from './receipts.js';
 import type { Reporter } from './reporter.js';
 
 const HELLO_AGAIN_MS = 10_000;
+const DISK_RETRY_MS = 5_000;
 /** Receipts whose release is being written; more of them wait in the connection. */
 const RELEASES_MAX = 32;
 
@@ -42,6 +43,8 @@ export interface SessionOptions {
   version: string;
   receiver: () => DesiredReceiver | undefined;
   onWelcome: () => void;
+  /** Footage that an earlier store had may wait to be offered to this one. */
+  onOffers: (storeEpoch: string) => void;
 }
 
 type Welcome = Extract<AckMessage, { what: 'welcome' }>;
@@ -51,6 +54,8 @@ export class Session {
   #line: Line | undefined;
   #welcomed = false;
   #hello: Timer | undefined;
+  #adopting: Timer | undefined;
+  #storeEpoch: string | undefined;
   #receiptKeys: KeyObject[] = [];
   #desiredKeys: KeyObject[] = [];
   #journalRefused = false;
@@ -76,6 +81,7 @@ export class Session {
     this.#line = undefined;
     this.#welcomed = false;
     this.#hello?.cancel();
+    this.#adopting?.cancel();
     this.#options.journal.close();
     this.#options.footage.close();
   }
@@ -130,7 +136,7 @@ export class Session {
   #onWelcome(welcome: Welcome): void {
     const line = this.#line;
     if (!line || this.#welcomed) return;
-    const { clock, journal, footage, log, onWelcome } = this.#options;
+    const { clock, journal, log, onWelcome } = this.#options;
     this.#welcomed = true;
     this.#hello?.cancel();
     const utcMs = Math.max(clock.utc(), welcome.utcMs);
@@ -138,8 +144,28 @@ export class Session {
     this.#desiredKeys = this.#keys(welcome, 'desired', utcMs);
     log.info({ storeEpoch: welcome.storeEpoch, journalNext: welcome.journalNext, creditBytes: welcome.creditBytes }, 'connected');
     journal.open(line, welcome.journalNext);
-    if (this.#receiptKeys.length > 0) footage.open(line, welcome.creditBytes);
+    this.#storeEpoch = welcome.storeEpoch;
+    this.#adopt(line, welcome);
     onWelcome();
+  }
+
+  /** Footage goes out once it is durable which store's receipts count: until then none could be told from a void one. */
+  #adopt(line: Line, welcome: Welcome): void {
+    const { spool, footage, clock, log, onOffers } = this.#options;
+    const { storeEpoch, journalNext, creditBytes } = welcome;
+    spool.adoptStore(storeEpoch, journalNext).then(
+      ({ changed, offers }) => {
+        if (changed) log.warn({ storeEpoch }, 'the controller has another store: what it had released is pending again');
+        if (this.#line !== line) return;
+        if (this.#receiptKeys.length > 0) footage.open(line, creditBytes);
+        if (offers) onOffers(storeEpoch);
+      },
+      (error: unknown) => {
+        log.error({ error: toFault(error, 'adopt the store'), retryMs: DISK_RETRY_MS }, 'footage waits for the disk');
+        if (this.#line !== line) return;
+        this.#adopting = clock.after(DISK_RETRY_MS, () => this.#adopt(line, welcome));
+      },
+    );
   }
 
   /** None where the controller has shown none that holds: then no footage goes out that no receipt could free. */
@@ -174,7 +200,7 @@ export class Session {
     const { spool, footage } = this.#options;
     const signed = readReceipt(payload);
     try {
-      const receipt = checkReceipt(signed, this.#receiptKeys, spool.identity);
+      const receipt = checkReceipt(signed, this.#receiptKeys, spool.identity, this.#storeEpoch);
       this.#releases += 1;
       footage
         .receipt(receipt)

@@ -14,6 +14,7 @@ import { FootageLane } from './footage-lane.js';
 import type { Outcome } from './fragment-queue.js';
 import { JournalLane } from './journal-lane.js';
 import { type Link, type LinkIdentity, openLink } from './link.js';
+import { OfferAgain } from './offer-again.js';
 import { Reporter } from './reporter.js';
 import { type DesiredReceiver, Session } from './session.js';
 
@@ -66,6 +67,7 @@ class MqttUplink implements Uplink {
   readonly #journal: JournalLane;
   readonly #footage: FootageLane;
   readonly #reporter: Reporter;
+  readonly #offers: OfferAgain;
   readonly #backoff = new Backoff(RETRY);
   readonly #stopping = new AbortController();
   #receiver: DesiredReceiver | undefined;
@@ -89,6 +91,7 @@ class MqttUplink implements Uplink {
       journalUnsent: () => this.#journal.unsent,
       onSilence: () => void this.#link?.end('now'),
     });
+    this.#offers = new OfferAgain({ spool, enqueue: (fragment, priority) => this.#footage.enqueue(fragment, priority), log });
   }
 
   get connected(): boolean {
@@ -122,6 +125,7 @@ class MqttUplink implements Uplink {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#offers.end();
     this.#footage.end(stopped());
     this.#statusTimer?.cancel();
     const link = this.#link;
@@ -200,6 +204,7 @@ class MqttUplink implements Uplink {
       rootPem,
       version,
       receiver: () => this.#receiver,
+      onOffers: (storeEpoch) => this.#offers.begin(storeEpoch),
       onWelcome: () => {
         this.counters.connected = 1;
         this.#fault = undefined;

@@ -21,6 +21,9 @@ export class MemorySpool implements Spool {
   readonly records: JournalRecord[] = [];
   readonly inits = new Map<string, Buffer>();
   acknowledgedNext = 0;
+  storeEpoch: string | undefined;
+  /** Released by an earlier store only. */
+  readonly voids = new Set<MemoryFragment>();
   reads = 0;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -142,6 +145,7 @@ export class MemorySpool implements Spool {
     );
     if (!mine || mine.meta.sha256 !== id.sha256) return false;
     mine.released = true;
+    this.voids.delete(mine);
     return true;
   }
 
@@ -160,6 +164,22 @@ export class MemorySpool implements Spool {
   write(): boolean {
     throw new Fault('internal', 'LR_TEST', 'not in this stand-in');
   }
+  async adoptStore(storeEpoch: string): Promise<{ changed: boolean; offers: boolean }> {
+    const before = this.storeEpoch;
+    this.storeEpoch = storeEpoch;
+    const changed = before !== undefined && before !== storeEpoch;
+    if (!changed) return { changed, offers: this.voids.size > 0 };
+    for (const fragment of this.fragments) {
+      if (fragment.released) this.voids.add(fragment);
+      fragment.released = false;
+    }
+    return { changed, offers: true };
+  }
+
+  async voided(): Promise<{ fragments: StoredFragment[]; next: undefined }> {
+    return { fragments: [...this.voids].map((fragment) => ({ ...fragment, released: true })), next: undefined };
+  }
+
   noteCause(): void {}
   openStream(): void {}
   closeStream(): void {}
