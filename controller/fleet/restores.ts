@@ -50,11 +50,12 @@ export class RestoreReader {
 
   async #shape(restore: RestoreTable, lostMax: number): Promise<RestoreShape> {
     const epoch = restore.store_epoch;
-    const { pieces, fragments } = await this.#db
+    const { pieces, last, first } = await this.#db
       .selectFrom('lost')
       .select((eb) => [
         eb.fn.countAll<number>().as('pieces'),
-        eb.fn.sum<number | null>(eb('seq_last', '-', eb('seq_first', '-', 1))).as('fragments'),
+        eb.fn.sum<number | null>('seq_last').as('last'),
+        eb.fn.sum<number | null>('seq_first').as('first'),
       ])
       .where('store_epoch', '=', epoch)
       .executeTakeFirstOrThrow();
@@ -77,7 +78,7 @@ export class RestoreReader {
       restored: rfc3339(restore.restored_utc_ms),
       units: await this.#units(restore),
       lostPieces: Number(pieces),
-      lostFragments: Number(fragments ?? 0),
+      lostFragments: Number(last ?? 0) - Number(first ?? 0) + Number(pieces),
       lost,
     };
   }

@@ -67,6 +67,7 @@ export class SpoolCore {
       ...{ pendingCloses: [], pendingWrites: [], nextRowId: ids.fragment + 1, rowFirst: new Map(), reelBytes: totals.fileBytes },
       ...{ fragments: totals.fragments, released: totals.released, lastCommitMonoMs: options.clock.mono() },
       storeOrdinal: index.storeOrdinal(),
+      offersFound: true,
       acknowledged: Number(index.get('acknowledged') ?? 0),
       upkeepAtMonoMs: Number.NEGATIVE_INFINITY,
     };

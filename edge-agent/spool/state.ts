@@ -60,6 +60,8 @@ export interface CoreState {
   released: number;
   /** How many stores of the controller the unit has known; receipts of the last one count. */
   storeOrdinal: number;
+  /** The look through the reels that is under way has found footage to offer again. */
+  offersFound: boolean;
   lastCommitMonoMs: MonoMs;
   /** Records before this one are at the centre. */
   acknowledged: number;

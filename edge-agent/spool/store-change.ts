@@ -63,6 +63,7 @@ export function adoptStore(
 export function voided(state: CoreState, afterReel: number): Voided {
   const { index } = state;
   const found: Voided = { fragments: [], next: undefined };
+  if (afterReel === 0) state.offersFound = false;
   if (index.get(OFFERS_KEY) !== 1) return found;
   const reels = index.reelsAfter(afterReel, REELS_AT_ONCE);
   const wall = new WallIndex(index);
@@ -72,12 +73,13 @@ export function voided(state: CoreState, afterReel: number): Voided {
     const stream = names.get(reel.stream);
     if (stream !== undefined) found.fragments.push(...voidedOf(state, wall, reel, stream, boots.get(reel.boot) ?? ''));
     if (found.fragments.length === 0) continue;
+    state.offersFound = true;
     found.next = reel.id;
     return found;
   }
   found.next = reels.length < REELS_AT_ONCE ? undefined : reels.at(-1)?.id;
-  // A look through all of it that began at the beginning and found none: there is nothing left to offer.
-  if (found.next === undefined && afterReel === 0) state.pendingWrites.push(() => index.set(OFFERS_KEY, 0));
+  // A look from the first reel to the last that found none: there is nothing left to offer.
+  if (found.next === undefined && !state.offersFound) state.pendingWrites.push(() => index.set(OFFERS_KEY, 0));
   return found;
 }
 

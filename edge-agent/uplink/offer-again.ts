@@ -63,9 +63,14 @@ export class OfferAgain {
       // A refusal is an answer too: it stands in the journal by itself, and the next connection tries once more.
       await this.#options.spool.record('event', { event: 'store-offered', detail: { storeEpoch, ...count } }, { urgent: true });
       this.#options.log.info({ storeEpoch, ...count }, 'offered again');
-      // Looks once more, finds nothing, and so notes that nothing is left.
-      if (count.refused === 0) await this.#options.spool.voided(0);
+      if (count.refused === 0) await this.#lookOnce();
     }
+  }
+
+  /** Finds nothing from the first reel to the last, and so the spool notes that nothing is left. */
+  async #lookOnce(): Promise<void> {
+    let after: number | undefined = 0;
+    while (after !== undefined) after = (await this.#options.spool.voided(after)).next;
   }
 
   async #offerAll(): Promise<Count> {

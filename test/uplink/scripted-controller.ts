@@ -49,6 +49,7 @@ export class ScriptedController {
   faults: Faults = {};
   creditBytes = 1024 * 1024;
   desired: DesiredState | undefined;
+  storeEpoch = 'store-1';
   readonly stored = new Map<string, Buffer>();
   readonly records: JournalRecord[] = [];
   readonly inits = new Map<string, Buffer>();
@@ -161,7 +162,7 @@ export class ScriptedController {
     const { receipt, desired } = this.#keys;
     this.ack({
       what: 'welcome',
-      storeEpoch: 'store-1',
+      storeEpoch: this.storeEpoch,
       journalNext: this.records.length,
       journalHead: '0'.repeat(64),
       receiptCertificates: [receipt.certificatePem, desired.certificatePem],
@@ -253,7 +254,7 @@ export class ScriptedController {
       seq,
       sha256,
       bytes,
-      storeEpoch: 'store-1',
+      storeEpoch: this.storeEpoch,
       copies: 1,
       storedUtcMs: Date.now(),
     };

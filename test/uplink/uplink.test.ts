@@ -207,6 +207,40 @@ t.test('receipts that are wrong free nothing and stop nothing', async (test) => 
   test.equal(one.controller.stored.size, wrong.length);
 });
 
+t.test('another store: receipts of the one before are void, what it released is offered again, the manifest first', async (test) => {
+  const one = await world(test, ({ spool }) => {
+    for (let i = 0; i < 6; i += 1) spool.addFragment(FRONT, i * 1000, 200_000);
+  });
+  test.same(new Set(await sendAll(one)), new Set(['stored']));
+  // A backup from when half of it was there.
+  for (const { meta } of one.spool.fragments.slice(3)) one.controller.stored.delete(meta.sha256);
+  const old = one.spool.fragments[5]!;
+  const receipts: Signed<StoredReceipt>[] = [];
+  one.controller.faults.receipt = (right) => {
+    receipts.push(right);
+    return right;
+  };
+  one.controller.storeEpoch = 'store-2';
+  const sentBefore = one.uplink.counters.footageBytesSent;
+  one.controller.cut();
+  await until('all of it is offered', () => one.spool.events('store-offered').length > 0);
+  test.match(one.spool.events('store-offered')[0], { detail: { storeEpoch: 'store-2', fragments: 6, bytes: 1_200_000, refused: 0 } });
+  test.ok(one.spool.fragments.every((fragment) => fragment.released));
+  test.equal(one.spool.voids.size, 0);
+  sameBytes(test, one);
+  old.released = false;
+  const { statement } = receipts.at(-1)!;
+  one.controller.send(
+    'receipt',
+    one.controller.sign({ ...statement, seq: old.meta.seq, storeEpoch: 'store-1' }, one.controller.receiptKeyPem),
+  );
+  await until('it is refused', () => one.spool.events('receipt-refused').length > 0);
+  test.notOk(old.released);
+  test.match(one.spool.events('receipt-refused'), [{ detail: { code: 'LR_RECEIPT_STORE' } }], 'and freed nothing');
+  test.ok(one.uplink.counters.footageBytesSent - sentBefore < 700_000, 'what the backup has costs no footage');
+  test.ok(one.controller.stored.has(old.meta.sha256));
+});
+
 t.test('a refused fragment is given up, reported, and the others go on', async (test) => {
   const one = await world(test, ({ spool, controller }) => {
     for (let i = 0; i < 4; i += 1) spool.addFragment(FRONT, i * 1000, 40_000);
