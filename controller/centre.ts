@@ -17,6 +17,7 @@ import { createApi } from './api/server.js';
 import { checkRestored } from './backup/restore.js';
 import { createBroker } from './broker/embedded.js';
 import type { ControllerConfig } from './config.js';
+import { Answers } from './custody/answers.js';
 import { Exporter } from './custody/export.js';
 import { CoverageReader } from './fleet/coverage.js';
 import { Pulls } from './fleet/pulls.js';
@@ -115,6 +116,7 @@ interface ApiNeeds extends CentreOptions {
 
 async function openApi({ config, clock, disk, log, store, ingest, blobs, broker, keys, authority }: ApiNeeds): Promise<FastifyInstance> {
   const { db } = store;
+  const answerSigner = { key: createPrivateKey(keys.receipt.keyPem), certPem: keys.receipt.certificatePem };
   const secrets = openSecrets(disk, path.join(config.data, 'keys', 'secret.key'));
   return createApi({
     people: new People(db, clock),
@@ -125,11 +127,12 @@ async function openApi({ config, clock, disk, log, store, ingest, blobs, broker,
     restores: new RestoreReader(db),
     pulls: new Pulls({ store, ingest, clock }),
     playback: new Playback({ db, blobs, clock }),
+    answers: new Answers({ db, clock, signer: answerSigner, storeEpoch: store.storeEpoch }),
     exporter: new Exporter({
       db,
       blobs,
       clock,
-      signer: { key: createPrivateKey(keys.receipt.keyPem), certPem: keys.receipt.certificatePem },
+      signer: answerSigner,
       rootPem: authority.rootPem,
       storeEpoch: store.storeEpoch,
       version: VERSION,

@@ -99,6 +99,8 @@ export interface DesiredPull {
   rendition: Rendition;
   fromUtcMs: UtcMs;
   toUtcMs: UtcMs;
+  /** Goes before those that are not; left out where it does not. */
+  urgent?: true;
 }
 /** Pulls that one desired state may name. */
 export const PULLS_MAX = 64;

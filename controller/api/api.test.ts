@@ -1,4 +1,5 @@
 /** The HTTP API as its users meet it: sign-in, units, pulls, footage, refusals. */
+import { generateKeyPairSync } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -9,6 +10,7 @@ import t from 'tap';
 import { AuditLog } from '../accounts/audit-log.js';
 import { People } from '../accounts/people.js';
 import { ViewTokens } from '../accounts/view-tokens.js';
+import { Answers } from '../custody/answers.js';
 import type { PullExport } from '../custody/export.js';
 import { CoverageReader } from '../fleet/coverage.js';
 import { Pulls } from '../fleet/pulls.js';
@@ -25,6 +27,7 @@ const EPOCH = 'ef'.repeat(16);
 const clock = new SimClock();
 const T0 = clock.utc() - 3_600_000;
 const iso = (seconds: number): string => new Date(T0 + seconds * 1000).toISOString();
+const receiptKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'longroof-api-'));
 t.teardown(() => fs.rmSync(dir, { recursive: true }));
 const footage = makeFootage({ seconds: 4 });
@@ -66,6 +69,7 @@ async function rig(name: string): Promise<Rig> {
     pulls: new Pulls({ store, ingest, clock }),
     playback: new Playback({ db, blobs, clock }),
     exporter: { prepare: async () => anExport },
+    answers: new Answers({ db, clock, signer: { key: receiptKey, certPem: 'a certificate' }, storeEpoch: store.storeEpoch }),
     restores: { list: async () => [] },
     clock,
     log: silentLog,
@@ -204,6 +208,7 @@ t.test('what is refused before it is read', async (t) => {
   isProblem(t, await ada(`/api/units/wagon-1/coverage?from=${iso(0)}&to=yesterday-or-so-then`), 400, 'LR_COVERAGE_SPAN');
   isProblem(t, await post({ ...wanted, reason: ' ' }), 400, 'LR_PULL_REASON');
   isProblem(t, await post({ ...wanted, unitId: 'wagon-2' }), 404, 'LR_UNIT_UNKNOWN');
+  isProblem(t, await post({ ...wanted, unitIds: ['wagon-1'] }), 400, 'LR_PULL_UNITS');
   isProblem(t, await ada('/api/pulls/none'), 404, 'LR_PULL_UNKNOWN');
   const max = await as('max');
   isProblem(t, await max({ method: 'POST', url: '/api/pulls', payload: wanted }), 403, 'LR_ROLE');
@@ -241,6 +246,16 @@ t.test('units, coverage, pulls', async (t) => {
   t.equal(created.headers['location'], `/api/pulls/${pull.id}`);
   t.same((await ada(`/api/pulls/${pull.id}`)).json(), pull);
   t.same((await ada('/api/pulls')).json(), { pulls: [pull] });
+  const { unitId: _, cameras: __, ...rest } = wanted;
+  const many = await ada({ method: 'POST', url: '/api/pulls', payload: { ...rest, unitIds: ['wagon-1', 'wagon-9'], urgent: true } });
+  const refused = { unitId: 'wagon-9', code: 'LR_UNIT_UNKNOWN', receipt: { statement: { answer: 'refused', unit: 'wagon-9' } } };
+  t.match(many.json(), { pulls: [{ unitId: 'wagon-1', cameras: ['front'], urgent: true }], refused: [refused] });
+  isProblem(t, await ada(`/api/pulls/${pull.id}/receipt`), 409, 'LR_PULL_UNFINISHED');
+  const cancel = { method: 'POST', url: `/api/pulls/${pull.id}/cancel`, payload: { reason: 'found it' } } as const;
+  isProblem(t, await (await rigged.as('max'))(cancel), 403, 'LR_ROLE');
+  t.match((await ada(cancel)).json(), { id: pull.id, state: 'cancelled' });
+  isProblem(t, await ada(cancel), 409, 'LR_PULL_ENDED');
+  t.match((await ada(`/api/pulls/${pull.id}/receipt`)).json(), { statement: { answer: 'cancelled', person: 'ada' } });
   const entry = await rigged.store.db.selectFrom('audit').selectAll().where('action', '=', 'pull').executeTakeFirstOrThrow();
   t.match(entry, { person: 'ada', subject: `pull:${pull.id}`, reason: 'a stolen bicycle' });
 });
@@ -345,11 +360,14 @@ t.test('the page and the description of the API', async (t) => {
   t.same(Object.keys(paths).sort(), [
     '/api/pulls',
     '/api/pulls/{id}',
+    '/api/pulls/{id}/cancel',
     '/api/pulls/{id}/export.zip',
+    '/api/pulls/{id}/receipt',
     '/api/pulls/{id}/views',
     '/api/pulls/{id}/{camera}.mp4',
     '/api/pulls/{id}/{camera}/playlist.m3u8',
     '/api/pulls/{id}/{camera}/{name}',
+    '/api/restores',
     '/api/session',
     '/api/units',
     '/api/units/{id}',

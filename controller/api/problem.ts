@@ -56,6 +56,7 @@ export function problemOf(fault: Fault): ProblemShape {
   const secret = fault.kind === 'internal' || fault.code.startsWith('LR_SYS_');
   const detail = [fault.message, fault.hint].filter((text) => text !== undefined).map(sentence);
   const errors = fault.detail?.['errors'] as ProblemShape['errors'];
+  const receipt = fault.detail?.['receipt'] as ProblemShape['receipt'];
   return {
     type: `urn:longroof:error:${fault.code}`,
     title: TITLE[status] ?? 'The centre failed',
@@ -63,6 +64,7 @@ export function problemOf(fault: Fault): ProblemShape {
     code: fault.code,
     ...(secret ? { detail: 'The centre failed here; its log says how.' } : { detail: detail.join(' ') }),
     ...(errors ? { errors } : {}),
+    ...(receipt ? { receipt } : {}),
   };
 }
 

@@ -2,30 +2,41 @@
 import { parseRfc3339, rfc3339 } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { FastifyInstance } from 'fastify';
-import type { Static } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { requireRight } from './access.js';
-import { Pull, PullParams, PullRequestBody, Pulls, ViewGrant, ViewRequest } from './schemas.js';
+import { findPull } from './pull-end-routes.js';
+import { ManyPulls, Pull, PullParams, PullRequestBody, Pulls, ViewGrant, ViewRequest } from './schemas.js';
 import type { ApiParts } from './server.js';
-import type { PullShape } from './shapes.js';
+import type { PullShape, ReceiptShape } from './shapes.js';
 
 const REASON_CHARS_MIN = 3;
+
+type Wanted = Omit<Static<typeof PullRequestBody>, 'unitId' | 'unitIds'>;
 
 export function pullRoutes(app: FastifyInstance, parts: ApiParts): void {
   const { pulls, audit, views } = parts;
   const tags = ['pulls'];
 
-  const find = async (id: string): Promise<PullShape> => {
-    const pull = await pulls.get(id);
-    if (!pull) throw new Fault('not-found', 'LR_PULL_UNKNOWN', `there is no pull ${id}`);
-    return pull;
-  };
+  const find = (id: string): Promise<PullShape> => findPull(parts, id);
 
   app.post<{ Body: Static<typeof PullRequestBody> }>(
     '/api/pulls',
-    { config: { access: 'pull' }, schema: { summary: 'Ask for footage', tags, body: PullRequestBody, response: { 201: Pull } } },
+    {
+      config: { access: 'pull' },
+      schema: {
+        summary: 'Ask for footage: of one unit (`unitId`), answered with the pull, or of many (`unitIds`), answered with all of them',
+        tags,
+        body: PullRequestBody,
+        response: { 201: Type.Union([Pull, ManyPulls]) },
+      },
+    },
     async (request, reply) => {
       const person = requireRight(request, 'pull').person.name;
-      const pull = await find(await createPull(parts, person, request.body));
+      const { unitId, unitIds } = request.body;
+      if ((unitId === undefined) === (unitIds === undefined))
+        throw new Fault('invalid', 'LR_PULL_UNITS', 'a request names one unit by `unitId` or many by `unitIds`');
+      if (unitIds !== undefined) return reply.code(201).send(await createPulls(parts, person, unitIds, request.body, find));
+      const pull = await find(await createPull(parts, person, unitId as string, request.body));
       return reply.code(201).header('location', `/api/pulls/${pull.id}`).send(pull);
     },
   );
@@ -71,19 +82,46 @@ export function pullRoutes(app: FastifyInstance, parts: ApiParts): void {
 }
 
 /** Enters the request in the audit chain, granted or refused. */
-async function createPull({ pulls, audit }: ApiParts, person: string, body: Static<typeof PullRequestBody>): Promise<string> {
-  const { unitId, cameras, from, to, quality, reason, caseNumber } = body;
-  const act = { person, reason, detail: { cameras, from, to, quality, ...(caseNumber === undefined ? {} : { caseNumber }) } };
+async function createPull({ pulls, audit, answers }: ApiParts, person: string, unitId: string, body: Wanted): Promise<string> {
+  const { from, to, quality, reason, caseNumber, urgent } = body;
+  const more = { ...(caseNumber === undefined ? {} : { caseNumber }), ...(urgent ? { urgent } : {}) };
+  const act = { person, reason, detail: { from, to, quality, ...more, ...(body.cameras ? { cameras: body.cameras } : {}) } };
   let id: string;
+  let cameras: string[];
   try {
     const times = { fromUtcMs: parseRfc3339(from), toUtcMs: parseRfc3339(to) };
-    const request = { unitId, cameras, ...times, rendition: quality, reason };
-    id = await pulls.create(person, caseNumber === undefined ? request : { ...request, caseNumber });
+    cameras = body.cameras ?? (await pulls.camerasOf(unitId));
+    id = await pulls.create(person, { unitId, cameras, ...times, rendition: quality, reason, ...more });
   } catch (error) {
-    const { code } = toFault(error, 'create a pull');
+    const fault = toFault(error, 'create a pull');
+    const { code } = fault;
     await audit.record({ ...act, action: 'refused', subject: `unit:${unitId}`, detail: { ...act.detail, code } });
-    throw error;
+    const asked = { cameras: body.cameras ?? [], rendition: quality, from, to, person, reason, caseNumber: caseNumber ?? null };
+    const receipt = answers.ofRefusal({ unit: unitId, ...asked, code });
+    const hint = fault.hint === undefined ? {} : { hint: fault.hint };
+    throw new Fault(fault.kind, code, fault.message, { ...hint, cause: error, detail: { ...fault.detail, receipt } });
   }
-  await audit.record({ ...act, action: 'pull', subject: `pull:${id}`, detail: { ...act.detail, unit: unitId } });
+  await audit.record({ ...act, action: 'pull', subject: `pull:${id}`, detail: { ...act.detail, cameras, unit: unitId } });
   return id;
+}
+
+/** One unit that cannot be asked keeps none of the others from being asked; what would fail for all of them fails at once. */
+async function createPulls(
+  parts: ApiParts,
+  person: string,
+  unitIds: readonly string[],
+  body: Wanted,
+  find: (id: string) => Promise<PullShape>,
+): Promise<Static<typeof ManyPulls>> {
+  const answer: Static<typeof ManyPulls> = { pulls: [], refused: [] };
+  for (const unitId of unitIds) {
+    try {
+      answer.pulls.push(await find(await createPull(parts, person, unitId, body)));
+    } catch (error) {
+      const fault = toFault(error, 'create a pull');
+      if (fault.kind !== 'not-found') throw fault;
+      answer.refused.push({ unitId, code: fault.code, detail: fault.message, receipt: fault.detail?.['receipt'] as ReceiptShape });
+    }
+  }
+  return answer;
 }

@@ -1,6 +1,6 @@
 /** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
-import type { CoverageShape, ProblemShape, PullShape, RestoreShape, SessionShape, UnitShape } from './shapes.js';
+import type { CoverageShape, ProblemShape, PullShape, ReceiptShape, RestoreShape, SessionShape, UnitShape } from './shapes.js';
 
 const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -58,14 +58,22 @@ export const Coverage = Type.Object({
   ),
 });
 
+export const UNITS_AT_ONCE_MAX = 64;
+
+/** One unit by `unitId`, or many by `unitIds`. */
 export const PullRequestBody = closed({
-  unitId: name('the unit'),
-  cameras: Type.Array(name('a camera'), { minItems: 1, maxItems: 16 }),
+  unitId: Type.Optional(name('the unit')),
+  unitIds: Type.Optional(Type.Array(name('a unit'), { minItems: 1, maxItems: UNITS_AT_ONCE_MAX, uniqueItems: true })),
+  cameras: Type.Optional(Type.Array(name('a camera'), { minItems: 1, maxItems: 16, description: 'all where left out' })),
   from: time(),
   to: time(),
   quality: Quality,
   reason: Type.String({ maxLength: 500, description: 'why; stands in the audit chain' }),
   caseNumber: Type.Optional(Type.String({ maxLength: 100 })),
+  urgent: Type.Optional(Type.Boolean({ description: 'before all requests to the same wagon that are not' })),
+});
+export const CancelRequest = closed({
+  reason: Type.String({ minLength: 3, maxLength: 500, description: 'why; stands in the audit chain' }),
 });
 const Span = { camera: Type.String(), from: time(), to: time() };
 export const Pull = Type.Object({
@@ -78,19 +86,33 @@ export const Pull = Type.Object({
   reason: Type.String(),
   caseNumber: Type.Optional(Type.String()),
   person: Type.String(),
-  state: oneOf('queued', 'waiting', 'running', 'done', 'failed'),
+  urgent: Type.Boolean(),
+  state: oneOf('queued', 'waiting', 'running', 'done', 'failed', 'cancelled'),
   waitingSince: Type.Optional(time('with `waiting`: since when the wagon is away')),
   problem: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
   created: time(),
   ended: Type.Optional(time()),
   bytesDone: bytes(),
   bytesTotal: nullable(bytes()),
+  bytesPerS: Type.Optional(bytes()),
+  secondsLeft: Type.Optional(Type.Number()),
   parts: Type.Array(
     Type.Object({ ...Span, bytesDone: bytes(), bytesTotal: bytes(), codec: nullable(Type.String()), mp4Parts: Type.Number() }),
   ),
   missing: Type.Array(Type.Object({ ...Span, cause: Type.String() })),
 });
+export const Receipt = Type.Object({
+  statement: Type.Record(Type.String(), Type.Unknown(), { description: 'longroof-answer-1, see docs/verification.md' }),
+  keyId: Type.String(),
+  signature: Type.String(),
+  certificate: Type.String(),
+});
 export const Pulls = Type.Object({ pulls: Type.Array(Pull) });
+/** For `unitIds`: what was asked for, and which units could not be asked and why. */
+export const ManyPulls = Type.Object({
+  pulls: Type.Array(Pull),
+  refused: Type.Array(Type.Object({ unitId: Type.String(), code: Type.String(), detail: Type.String(), receipt: Receipt })),
+});
 export const PullParams = closed({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }) });
 
 export const ViewRequest = closed({ reason: Type.String({ maxLength: 500, description: 'why; stands in the audit chain' }) });
@@ -160,6 +182,7 @@ export const Problem = Type.Object(
     code: Type.String({ description: 'stable, see docs/errors.md' }),
     detail: Type.Optional(Type.String()),
     errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+    receipt: Type.Optional(Receipt),
   },
   { description: 'RFC 9457, application/problem+json' },
 );
@@ -172,5 +195,6 @@ export const HELD: [
   Same<Static<typeof Coverage>, CoverageShape>,
   Same<Static<typeof Pull>, PullShape>,
   Same<Static<typeof Restore>, RestoreShape>,
+  Same<Static<typeof Receipt>, ReceiptShape>,
   Same<Static<typeof Problem>, ProblemShape>,
-] = [true, true, true, true, true, true];
+] = [true, true, true, true, true, true, true];

@@ -11,6 +11,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { AuditLog } from '../accounts/audit-log.js';
 import type { People } from '../accounts/people.js';
 import type { ViewTokens } from '../accounts/view-tokens.js';
+import type { Answers } from '../custody/answers.js';
 import type { Exporter } from '../custody/export.js';
 import type { CoverageReader } from '../fleet/coverage.js';
 import type { PullRequest } from '../fleet/pulls.js';
@@ -23,6 +24,7 @@ import { mediaRoutes } from './media-routes.js';
 import { type CounterGroups, Metrics } from './metrics.js';
 import { installPage } from './page.js';
 import { setErrorHandler } from './problem.js';
+import { pullEndRoutes } from './pull-end-routes.js';
 import { pullRoutes } from './pull-routes.js';
 import { restoreRoutes } from './restore-routes.js';
 import { Health, Problem } from './schemas.js';
@@ -33,6 +35,8 @@ import { unitRoutes } from './unit-routes.js';
 /** What the API asks of `Pulls`. */
 export interface PullDesk {
   create(person: string, request: PullRequest): Promise<string>;
+  cancel(id: string): Promise<void>;
+  camerasOf(unitId: string): Promise<string[]>;
   get(id: string): Promise<PullShape | undefined>;
   list(): Promise<PullShape[]>;
 }
@@ -46,6 +50,7 @@ export interface ApiParts {
   pulls: PullDesk;
   playback: Playback;
   exporter: Pick<Exporter, 'prepare'>;
+  answers: Answers;
   restores: Pick<RestoreReader, 'list'>;
   clock: Clock;
   log: Log;
@@ -88,6 +93,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   sessionRoutes(app, options, door);
   unitRoutes(app, options);
   pullRoutes(app, options);
+  pullEndRoutes(app, options);
   mediaRoutes(app, options);
   exportRoutes(app, options);
   restoreRoutes(app, options);

@@ -1,21 +1,31 @@
 /** A pull as the API tells of it: its rows, with what of it is here by now. */
-import { rfc3339 } from '@longroof/base/clock';
+import { rfc3339, type UtcMs } from '@longroof/base/clock';
 import type { Db } from '../store/open.js';
 import type { PullPartTable, PullTable } from '../store/tables.js';
 import type { PullShape } from './shapes.js';
 
 type CameraPart = PullShape['parts'][number];
 
+/** The rate is taken over so long. */
+const RATE_MS = 30_000;
+
 /** `awaySince` is set while the wagon is away: an unfinished pull then waits. */
-export async function shapePull(db: Db, pull: PullTable, awaySince: string | undefined): Promise<PullShape> {
+export async function shapePull(db: Db, pull: PullTable, awaySince: string | undefined, nowMs: UtcMs): Promise<PullShape> {
   const parts = await db.selectFrom('pull_part').selectAll().where('pull', '=', pull.id).orderBy('ordinal').execute();
   const missing = await db.selectFrom('pull_missing').selectAll().where('pull', '=', pull.id).orderBy('from_utc_ms').execute();
   const byCamera = new Map<string, PullPartTable[]>();
   for (const part of parts) byCamera.set(part.camera, [...(byCamera.get(part.camera) ?? []), part]);
   const shapes: CameraPart[] = [];
-  for (const [camera, ofCamera] of byCamera) shapes.push(await shapeCamera(db, pull, camera, ofCamera));
-  const ended = pull.state === 'done' || pull.state === 'failed';
+  const sinceMs = Math.max(nowMs - RATE_MS, pull.planned_utc_ms ?? nowMs);
+  let recentBytes = 0;
+  for (const [camera, ofCamera] of byCamera) {
+    const { recent, ...shape } = await shapeCamera(db, pull, camera, ofCamera, sinceMs);
+    recentBytes += recent;
+    shapes.push(shape);
+  }
+  const ended = pull.ended_utc_ms !== null;
   const waits = !ended && awaySince !== undefined;
+  const bytesDone = shapes.reduce((sum, part) => sum + part.bytesDone, 0);
   return {
     id: pull.id,
     unitId: pull.unit,
@@ -26,13 +36,15 @@ export async function shapePull(db: Db, pull: PullTable, awaySince: string | und
     reason: pull.reason,
     ...(pull.case_number === null ? {} : { caseNumber: pull.case_number }),
     person: pull.person,
+    urgent: pull.urgent === 1,
     state: waits ? 'waiting' : pull.state,
     ...(waits ? { waitingSince: awaySince } : {}),
     ...(pull.code === null ? {} : { problem: { code: pull.code, message: 'The wagon refused this pull.' } }),
     created: rfc3339(pull.created_utc_ms),
     ...(pull.ended_utc_ms === null ? {} : { ended: rfc3339(pull.ended_utc_ms) }),
-    bytesDone: shapes.reduce((sum, part) => sum + part.bytesDone, 0),
+    bytesDone,
     bytesTotal: pull.bytes_total,
+    ...(ended || waits ? {} : rateOf(recentBytes, nowMs - sinceMs, (pull.bytes_total ?? 0) - bytesDone)),
     parts: shapes,
     missing: missing.map((row) => ({
       camera: row.camera,
@@ -43,9 +55,23 @@ export async function shapePull(db: Db, pull: PullTable, awaySince: string | und
   };
 }
 
+/** Nothing where nothing has arrived lately. */
+function rateOf(bytes: number, ms: number, leftBytes: number): { bytesPerS?: number; secondsLeft?: number } {
+  if (bytes <= 0 || ms < 1000) return {};
+  const bytesPerS = Math.round((bytes * 1000) / ms);
+  return { bytesPerS, ...(bytesPerS > 0 ? { secondsLeft: Math.ceil(Math.max(0, leftBytes) / bytesPerS) } : {}) };
+}
+
 /** Its bounds are those of the footage that is here; until some is, those of the pull. */
-async function shapeCamera(db: Db, pull: PullTable, camera: string, parts: readonly PullPartTable[]): Promise<CameraPart> {
+async function shapeCamera(
+  db: Db,
+  pull: PullTable,
+  camera: string,
+  parts: readonly PullPartTable[],
+  sinceMs: UtcMs,
+): Promise<CameraPart & { recent: number }> {
   let bytesDone = 0;
+  let recent = 0;
   let fromMs = Number.POSITIVE_INFINITY;
   let toMs = Number.NEGATIVE_INFINITY;
   const inits = new Set<string>();
@@ -57,6 +83,7 @@ async function shapeCamera(db: Db, pull: PullTable, camera: string, parts: reado
         'init_sha256',
         'codec',
         eb.fn.sum<number>('bytes').as('bytes'),
+        eb.fn.sum<number>(eb.case().when('stored_utc_ms', '>', sinceMs).then(eb.ref('bytes')).else(0).end()).as('recent'),
         eb.fn.min('start_utc_ms').as('from_ms'),
         eb.fn.max(eb('start_utc_ms', '+', eb('duration90k', '/', 90))).as('to_ms'),
       ])
@@ -72,6 +99,7 @@ async function shapeCamera(db: Db, pull: PullTable, camera: string, parts: reado
     for (const row of rows) {
       inits.add(row.init_sha256);
       bytesDone += Number(row.bytes);
+      recent += Number(row.recent);
       codec ??= row.codec;
       fromMs = Math.min(fromMs, Number(row.from_ms));
       toMs = Math.max(toMs, Number(row.to_ms));
@@ -85,5 +113,6 @@ async function shapeCamera(db: Db, pull: PullTable, camera: string, parts: reado
     bytesTotal: parts.reduce((sum, part) => sum + part.bytes, 0),
     codec,
     mp4Parts: inits.size,
+    recent,
   };
 }

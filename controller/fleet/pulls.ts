@@ -22,6 +22,8 @@ export interface PullRequest {
   rendition: Rendition;
   reason: string;
   caseNumber?: string;
+  /** Before all that are not, by the same wagon. */
+  urgent?: boolean;
 }
 
 export interface PullsOptions {
@@ -58,7 +60,7 @@ export class Pulls {
   async create(person: string, request: PullRequest): Promise<string> {
     const nowMs = Math.round(this.#clock.utc());
     checkRequest(request, nowMs);
-    const { unitId, fromUtcMs, toUtcMs, rendition, reason, caseNumber } = request;
+    const { unitId, fromUtcMs, toUtcMs, rendition, reason, caseNumber, urgent } = request;
     const cameras = [...new Set(request.cameras)];
     const unit = await this.#store.db.selectFrom('unit').select(['unit', 'status_json']).where('unit', '=', unitId).executeTakeFirst();
     if (!unit) throw new Fault('not-found', 'LR_UNIT_UNKNOWN', `no wagon is known by the name of ${unitId}`);
@@ -82,10 +84,37 @@ export class Pulls {
       planned_utc_ms: null,
       ended_utc_ms: null,
       bytes_total: null,
+      urgent: urgent ? 1 : 0,
+      withdrawn_generation: null,
     };
     await this.#store.db.insertInto('pull').values(pull).execute();
     await this.#ingest.sendDesired(unitId);
     return pull.id;
+  }
+
+  /** What has arrived stays; the wagon is told, at once or when it is back. Throws LR_PULL_UNKNOWN, LR_PULL_ENDED. */
+  async cancel(id: string): Promise<void> {
+    const { db } = this.#store;
+    const ended = { state: 'cancelled' as const, ended_utc_ms: Math.round(this.#clock.utc()) };
+    const { numUpdatedRows } = await db
+      .updateTable('pull')
+      .set(ended)
+      .where('id', '=', id)
+      .where('ended_utc_ms', 'is', null)
+      .executeTakeFirst();
+    const pull = await db.selectFrom('pull').select('unit').where('id', '=', id).executeTakeFirst();
+    if (!pull) throw new Fault('not-found', 'LR_PULL_UNKNOWN', `there is no pull ${id}`);
+    if (numUpdatedRows === 0n) throw new Fault('conflict', 'LR_PULL_ENDED', 'the pull has ended already');
+    await this.#ingest.sendDesired(pull.unit);
+  }
+
+  /** Cameras that a wagon has or ever had; for whoever asks many wagons and names none. Throws LR_UNIT_UNKNOWN, LR_CAMERA_UNKNOWN. */
+  async camerasOf(unitId: string): Promise<string[]> {
+    const unit = await this.#store.db.selectFrom('unit').select('status_json').where('unit', '=', unitId).executeTakeFirst();
+    if (!unit) throw new Fault('not-found', 'LR_UNIT_UNKNOWN', `no wagon is known by the name of ${unitId}`);
+    const cameras = [...(await camerasOf(this.#store.db, unitId, unit.status_json))].sort().slice(0, CAMERAS_MAX);
+    if (cameras.length === 0) throw new Fault('not-found', 'LR_CAMERA_UNKNOWN', `no camera of ${unitId} is known`);
+    return cameras;
   }
 
   async get(id: string): Promise<PullShape | undefined> {
@@ -122,7 +151,7 @@ export class Pulls {
     const away = this.#ingest.isOnline(pull.unit)
       ? undefined
       : await this.#store.db.selectFrom('unit').select('last_seen_utc_ms').where('unit', '=', pull.unit).executeTakeFirst();
-    return shapePull(this.#store.db, pull, away && rfc3339(away.last_seen_utc_ms));
+    return shapePull(this.#store.db, pull, away && rfc3339(away.last_seen_utc_ms), this.#clock.utc());
   }
 }
 

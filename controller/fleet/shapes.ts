@@ -51,7 +51,10 @@ export interface PullShape {
   reason: string;
   caseNumber?: string;
   person: string;
-  state: 'queued' | 'waiting' | 'running' | 'done' | 'failed';
+  /** Goes before those that are not. */
+  urgent: boolean;
+  /** `cancelled`: called off by a person; what had arrived stays. */
+  state: 'queued' | 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
   /** With `waiting`: since when the wagon is away. */
   waitingSince?: string;
   /** With `failed`. */
@@ -60,9 +63,21 @@ export interface PullShape {
   ended?: string;
   bytesDone: number;
   bytesTotal: number | null;
+  /** While footage arrives: over the last half minute, and what is left at that rate. */
+  bytesPerS?: number;
+  secondsLeft?: number;
   /** Per camera, once planned. */
   parts: { camera: string; from: string; to: string; bytesDone: number; bytesTotal: number; codec: string | null; mp4Parts: number }[];
   missing: { camera: string; from: string; to: string; cause: string }[];
+}
+
+/** GET /api/pulls/ID/receipt, and `receipt` in the problem of a refused request: verifies offline, see docs/verification.md. */
+export interface ReceiptShape {
+  statement: Record<string, unknown>;
+  keyId: string;
+  signature: string;
+  /** Of the key, PEM. */
+  certificate: string;
 }
 
 /** RFC 9457 */
@@ -73,6 +88,8 @@ export interface ProblemShape {
   code: string;
   detail?: string;
   errors?: { path: string; message: string }[];
+  /** For a request for footage that was refused. */
+  receipt?: ReceiptShape;
 }
 
 /** GET /api/restores -> { restores: RestoreShape[] } newest first; known as far as the units' journals have come in. */

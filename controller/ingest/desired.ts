@@ -1,10 +1,12 @@
 /**
- * What a unit should do, signed: its unfinished pulls, oldest first, under a generation that only rises. Sent when it says hello and
- * whenever a pull is made or ends while others wait.
+ * What a unit should do, signed: its unfinished pulls, urgent ones first, then oldest first, under a generation that only rises. Sent
+ * when it says hello, whenever a pull is made or ends while others wait, and until the unit knows that one was called off.
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
 import { type DesiredState, PULLS_MAX } from '@longroof/protocol/messages';
 import { signStatement } from '@longroof/protocol/signed';
+import type { Transaction } from 'kysely';
+import type { Tables } from '../store/tables.js';
 import type { Context, Link } from './context.js';
 
 const UNFINISHED = ['queued', 'waiting', 'running'] as const;
@@ -33,13 +35,16 @@ export class DesiredSender {
         .selectAll()
         .where('unit', '=', unit)
         .where('state', 'in', UNFINISHED)
+        .orderBy('urgent', 'desc')
         .orderBy('created_utc_ms')
         .orderBy('id')
         .limit(PULLS_MAX)
         .execute();
       const row = await trx.selectFrom('unit').select('generation').where('unit', '=', unit).executeTakeFirst();
-      if (rows.length === 0 || !row) return undefined;
+      if (!row) return undefined;
       const generation = row.generation + 1;
+      const withdrawn = await withdraw(trx, unit, generation);
+      if (rows.length === 0 && !withdrawn) return undefined;
       await trx.updateTable('unit').set({ generation }).where('unit', '=', unit).execute();
       const pulls = rows.map((pull) => ({
         pullId: pull.id,
@@ -47,8 +52,21 @@ export class DesiredSender {
         rendition: pull.rendition,
         fromUtcMs: pull.from_utc_ms,
         toUtcMs: pull.to_utc_ms,
+        ...(pull.urgent === 1 ? { urgent: true as const } : {}),
       }));
       return { what: 'longroof-desired-1', unit, epoch, generation, pulls };
     });
   }
+}
+
+/** True when pulls were called off of which the unit has not been told. */
+async function withdraw(trx: Transaction<Tables>, unit: string, generation: number): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('pull')
+    .set({ withdrawn_generation: generation })
+    .where('unit', '=', unit)
+    .where('state', '=', 'cancelled')
+    .where('withdrawn_generation', 'is', null)
+    .executeTakeFirst();
+  return numUpdatedRows > 0n;
 }

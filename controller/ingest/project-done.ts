@@ -49,7 +49,7 @@ export async function projectDone(projected: Projected, record: JournalRecord): 
   const { trx, unit, nowMs } = projected;
   const pull = await trx.selectFrom('pull').selectAll().where('id', '=', body.pullId).where('unit', '=', unit).executeTakeFirst();
   checkBody(record, [['pullId', pull !== undefined]]);
-  if (!pull || pull.state === 'done' || pull.state === 'failed') return;
+  if (!pull || pull.ended_utc_ms !== null) return;
   if (body.state === 'planned') await plan(projected, pull, body);
   else if (body.state === 'refused') {
     await trx

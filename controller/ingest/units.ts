@@ -101,6 +101,14 @@ export class Units {
       .where('unit', '=', link.unit)
       .where('epoch', '=', hello.epoch)
       .executeTakeFirst();
+    // A desired state that did not get through is sent again, also where it only takes something back.
+    await db
+      .updateTable('pull')
+      .set({ withdrawn_generation: null })
+      .where('unit', '=', link.unit)
+      .where('state', '=', 'cancelled')
+      .where('withdrawn_generation', '>', hello.generation)
+      .execute();
     await checkHello(this.#context, link, hello);
     link.epoch = hello.epoch;
     if (epoch) {

@@ -150,5 +150,5 @@ export class FootageReader {
 }
 
 function isEnded(state: PullTable['state']): boolean {
-  return state === 'done' || state === 'failed';
+  return state === 'done' || state === 'failed' || state === 'cancelled';
 }

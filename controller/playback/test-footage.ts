@@ -173,6 +173,8 @@ export async function storePull(
       created_utc_ms: 0,
       planned_utc_ms: 0,
       ended_utc_ms: null,
+      urgent: 0,
+      withdrawn_generation: null,
       bytes_total: 0,
     })
     .execute();

@@ -240,6 +240,18 @@ const RESTORE: Migration = {
     }),
 };
 
+/** Pulls that go before others, and those that were called off: by which generation of desired state the unit was told. */
+const PULLS: Migration = {
+  up: (db) =>
+    atOnce(db, async (trx) => {
+      await trx.schema
+        .alterTable('pull')
+        .addColumn('urgent', FLAG, (column) => column.notNull().defaultTo(0))
+        .execute();
+      await trx.schema.alterTable('pull').addColumn('withdrawn_generation', sql.raw(NUMBER)).execute();
+    }),
+};
+
 /** All of a step or nothing. The migrator opens a transaction itself where it believes that the database can undo such changes. */
 async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promise<void>): Promise<void> {
   if (db.isTransaction) await run(db);
@@ -247,5 +259,5 @@ async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promis
 }
 
 export const migrations: MigrationProvider = {
-  getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF, '0005-restore': RESTORE }),
+  getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF, '0005-restore': RESTORE, '0006-pulls': PULLS }),
 };

@@ -135,7 +135,7 @@ export interface InitTable {
   base64: string;
 }
 
-export type PullState = 'queued' | 'waiting' | 'running' | 'done' | 'failed';
+export type PullState = 'queued' | 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
 export interface PullTable {
   id: string;
   unit: string;
@@ -150,6 +150,10 @@ export interface PullTable {
   state: PullState;
   /** What the unit said at its end; the pull is done once all that it named is here too. */
   final: 'complete' | 'partial' | null;
+  /** Goes before those that are not. */
+  urgent: number;
+  /** With `cancelled`: the first desired state without it that was sent; null until then. */
+  withdrawn_generation: number | null;
   /** Set with `failed`: the coded reason. */
   code: string | null;
   created_utc_ms: number;

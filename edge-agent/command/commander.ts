@@ -13,7 +13,7 @@ import type { DesiredPull } from '@longroof/protocol/messages';
 import type { Spool } from '../spool/spool.js';
 import type { Uplink } from '../uplink/uplink.js';
 import { type Progress, planSteps, readDesiredState, type Step } from './plan.js';
-import { type PullContext, planPull, sendPull, untilDurable } from './pull.js';
+import { type PullContext, planPull, priorityOf, sendPull, untilDurable } from './pull.js';
 import { CommandState } from './state.js';
 
 const RETRY = { firstMs: 1_000, maxMs: 60_000 };
@@ -164,7 +164,7 @@ class PullCommander implements Commander {
     };
     const known = this.#state.progress.get(pull.pullId);
     const planned = (known?.state === 'planned' ? known : before) ?? (await this.#plan(pull, context));
-    const sent = await sendPull(pull, planned.bytes, context);
+    const sent = await sendPull(pull, priorityOf(pull, planned.bytes), context);
     const all = sent.refused === 0 && sent.fragments >= planned.fragments;
     await this.#finish(pull.pullId, all ? 'complete' : 'partial');
   }

@@ -53,6 +53,13 @@ export interface Sent {
   refused: number;
 }
 
+/** Urgent pulls before all others, smaller ones before larger ones. */
+const NOT_URGENT = 2 ** 50;
+
+export function priorityOf(pull: DesiredPull, bytes: number): number {
+  return (pull.urgent === true ? 0 : NOT_URGENT) + bytes;
+}
+
 /** Sends what there is and resolves when all of it has been answered. Lower `priority` first. */
 export async function sendPull(pull: DesiredPull, priority: number, context: PullContext): Promise<Sent> {
   const sent: Sent = { fragments: 0, bytes: 0, refused: 0 };

@@ -45,6 +45,7 @@ const pull: PullShape = {
   quality: 'original',
   reason: 'Complaint',
   person: 'demo',
+  urgent: false,
   state: 'done',
   created: ago(10),
   ended: ago(9),

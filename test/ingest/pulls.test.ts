@@ -165,3 +165,57 @@ t.test('a pull of another unit cannot be ended, and the newest pulls wait for th
   t.notOk(named()?.includes(ids[0] as string));
   await Promise.all([unit.end(), other.end()]);
 });
+
+t.test(
+  'called off: the wagon is told, also when it was away or the message got lost; what comes of it later changes nothing',
+  async (t) => {
+    const { centre, unit, ask } = await prepared(t);
+    await t.rejects(centre.pulls.cancel('none'), { code: 'LR_PULL_UNKNOWN' });
+    await unit.hello();
+    const first = await ask();
+    await until('desired', () => unit.desired.length === 1);
+    await centre.pulls.cancel(first);
+    const empty = await until('told', () => unit.desired[1]);
+    t.match(empty.statement, { generation: 2, pulls: { length: 0 } });
+    t.match(await centre.pulls.get(first), { state: 'cancelled', ended: /Z$/ });
+    await t.rejects(centre.pulls.cancel(first), { code: 'LR_PULL_ENDED' });
+    unit.record('done', { pullId: first, state: 'complete' });
+    await unit.sendJournal(unit.records.length - 1);
+    t.match(await centre.pulls.get(first), { state: 'cancelled' });
+    await unit.cut();
+    await unit.connect();
+    await unit.hello(2);
+    const second = await ask();
+    const third = await until('desired', () => unit.desired.find(({ statement }) => statement.generation === 3));
+    t.match(third.statement.pulls, [{ pullId: second }], 'one that is known to be called off is not told of again');
+    await unit.cut();
+    await until('offline', () => !centre.ingest.isOnline('wagon-1'));
+    await centre.pulls.cancel(second);
+    for (const generation of [3, 3]) {
+      await unit.connect();
+      const seen = unit.desired.length;
+      await unit.hello(generation);
+      t.match((await until('told when it is back', () => unit.desired[seen])).statement, { pulls: { length: 0 } });
+      await unit.cut();
+    }
+    await unit.end();
+  },
+);
+
+t.test('urgent ones go first, and only they say so', async (t) => {
+  const { centre, unit, ask } = await prepared(t);
+  await unit.hello();
+  const calm = await ask();
+  const urgent = await ask({ urgent: true });
+  const { statement } = await until('both', () => unit.desired.find((one) => one.statement.pulls.length === 2));
+  t.same(
+    statement.pulls.map(({ pullId, urgent: flag }) => [pullId, flag]),
+    [
+      [urgent, true],
+      [calm, undefined],
+    ],
+  );
+  t.match(await centre.pulls.get(urgent), { urgent: true });
+  t.match(await centre.pulls.get(calm), { urgent: false });
+  await unit.end();
+});

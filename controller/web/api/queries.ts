@@ -130,7 +130,7 @@ export function useRangeCoverage(unit: string, range: Range | undefined): UseQue
 }
 
 export function isUnfinished(pull: PullShape): boolean {
-  return pull.state !== 'done' && pull.state !== 'failed';
+  return pull.state !== 'done' && pull.state !== 'failed' && pull.state !== 'cancelled';
 }
 
 export function usePulls(): UseQueryResult<PullShape[]> {
@@ -149,7 +149,9 @@ export function usePull(id: string): UseQueryResult<PullShape> {
   });
 }
 
-export type PullRequest = Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 'quality' | 'reason' | 'caseNumber'>;
+export type PullRequest = Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 'quality' | 'reason' | 'caseNumber'> & {
+  urgent?: boolean;
+};
 
 export function useCreatePull() {
   const client = useQueryClient();
@@ -157,6 +159,17 @@ export function useCreatePull() {
     mutationFn: (wanted: PullRequest) => request<PullShape>('POST', '/api/pulls', wanted),
     onSuccess: (pull) => {
       client.setQueryData(['pull', pull.id], pull);
+      return client.invalidateQueries({ queryKey: ['pulls'] });
+    },
+  });
+}
+
+export function useCancelPull(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (reason: string) => request<PullShape>('POST', `/api/pulls/${encodeURIComponent(id)}/cancel`, { reason }),
+    onSuccess: (pull) => {
+      client.setQueryData(['pull', id], pull);
       return client.invalidateQueries({ queryKey: ['pulls'] });
     },
   });

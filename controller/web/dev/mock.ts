@@ -35,6 +35,7 @@ function addPull(wanted: Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 
   const created = new Date().toISOString();
   const pull: Stored = {
     ...wanted,
+    urgent: false,
     id,
     person,
     state: 'queued',
@@ -53,7 +54,7 @@ function addPull(wanted: Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 
 function seen(pull: Stored): PullShape {
   const { startedMs, ...shape } = pull;
   const unit = units(Date.now()).find((one) => one.id === pull.unitId);
-  if (pull.state === 'failed') return shape;
+  if (pull.state === 'failed' || pull.state === 'cancelled') return shape;
   if (!unit?.online) return { ...shape, state: 'waiting', waitingSince: unit?.lastSeen ?? pull.created };
   const share = Math.min(1, (Date.now() - startedMs) / RUN_MS);
   const fromMs = Date.parse(pull.from);

@@ -3,18 +3,19 @@ import { Alert, Paper, Progress, Stack, Text, Title } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import { ApiFault } from '../api/client.js';
-import { usePull } from '../api/queries.js';
+import { isUnfinished, usePull } from '../api/queries.js';
 import { groupGaps } from '../logic/coverage.js';
 import { PullStateBadge } from '../parts/badges.js';
+import { CancelPull } from '../parts/cancel-pull.js';
 import { Icon } from '../parts/icons.js';
-import { Moment } from '../parts/moment.js';
+import { useMayView } from '../parts/session.js';
 import { Loaded, Problem } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
 import { useWords } from '../parts/words.js';
 import { Footage } from '../player/footage.js';
-import { Link } from '../router.js';
 import { GapList } from '../timeline/gap-list.js';
+import { Facts } from './pull-facts.js';
 
 export function PullPage({ id }: { id: string }) {
   const pull = usePull(id);
@@ -23,6 +24,7 @@ export function PullPage({ id }: { id: string }) {
 
 function Pull({ pull }: { pull: PullShape }) {
   const { t } = useTranslation();
+  const mayCancel = useMayView();
   useTitle(t('pull.title', { unit: pull.unitId }));
   return (
     <Stack gap="md">
@@ -31,6 +33,7 @@ function Pull({ pull }: { pull: PullShape }) {
           {t('pull.title', { unit: pull.unitId })}
         </Title>
         <PullStateBadge state={pull.state} />
+        {mayCancel && isUnfinished(pull) ? <CancelPull id={pull.id} /> : null}
       </div>
       <State pull={pull} />
       <Footage pull={pull} />
@@ -61,6 +64,7 @@ function State({ pull }: { pull: PullShape }) {
         </Text>
       </div>
       <Progress value={share * 100} size="lg" animated={pull.state === 'running'} aria-label={t('pull.progress')} />
+      <Rate pull={pull} />
       {pull.state === 'waiting' && pull.waitingSince ? (
         <Alert color="yellow" mt="sm" icon={<Icon name="waiting" />}>
           {t('pull.waitingSince', { time: format.dateTime(Date.parse(pull.waitingSince)) })}
@@ -72,6 +76,23 @@ function State({ pull }: { pull: PullShape }) {
         </Text>
       ) : null}
     </Paper>
+  );
+}
+
+function Rate({ pull }: { pull: PullShape }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  if (pull.state === 'cancelled')
+    return (
+      <Text size="sm" mt={6}>
+        {t('pull.cancelled')}
+      </Text>
+    );
+  if (pull.bytesPerS === undefined || pull.secondsLeft === undefined) return null;
+  return (
+    <Text size="sm" c="dimmed" mt={6} data-testid="rate">
+      {t('pull.rate', { rate: format.bytes(pull.bytesPerS), left: format.length(pull.secondsLeft * 1000) })}
+    </Text>
   );
 }
 
@@ -87,7 +108,7 @@ function Missing({ pull }: { pull: PullShape }) {
       cause: gap.cause,
     })),
   );
-  const planned = pull.state === 'done' || pull.parts.length > 0 || pull.missing.length > 0;
+  const planned = pull.ended !== undefined || pull.parts.length > 0 || pull.missing.length > 0;
   return (
     <Paper withBorder radius="md" p="md" component="section" aria-label={t('pull.missing')}>
       <Title order={2} size="h5" mb="xs">
@@ -109,60 +130,6 @@ function Missing({ pull }: { pull: PullShape }) {
           }))}
         />
       )}
-    </Paper>
-  );
-}
-
-function Facts({ pull }: { pull: PullShape }) {
-  const { t } = useTranslation();
-  const format = useFormat();
-  return (
-    <Paper withBorder radius="md" p="md" component="section" aria-label={t('pull.facts')}>
-      <Title order={2} size="h5" mb="xs">
-        {t('pull.facts')}
-      </Title>
-      <dl className="facts wide">
-        <dt>{t('pulls.unit')}</dt>
-        <dd>
-          <Link to={`/units/${pull.unitId}`}>
-            <bdi>{pull.unitId}</bdi>
-          </Link>
-        </dd>
-        <dt>{t('pull.span')}</dt>
-        <dd>
-          <Moment at={pull.from} /> — <Moment at={pull.to} /> ({format.length(Date.parse(pull.to) - Date.parse(pull.from))})
-        </dd>
-        <dt>{t('pull.quality')}</dt>
-        <dd>{t(`quality.${pull.quality}`)}</dd>
-        <dt>{t('pull.reason')}</dt>
-        <dd>
-          <bdi>{pull.reason}</bdi>
-        </dd>
-        {pull.caseNumber ? (
-          <>
-            <dt>{t('pull.caseNumber')}</dt>
-            <dd>
-              <bdi>{pull.caseNumber}</bdi>
-            </dd>
-          </>
-        ) : null}
-        <dt>{t('pull.person')}</dt>
-        <dd>
-          <bdi>{pull.person}</bdi>
-        </dd>
-        <dt>{t('pull.created')}</dt>
-        <dd>
-          <Moment at={pull.created} />
-        </dd>
-        {pull.ended ? (
-          <>
-            <dt>{t('pull.ended')}</dt>
-            <dd>
-              <Moment at={pull.ended} />
-            </dd>
-          </>
-        ) : null}
-      </dl>
     </Paper>
   );
 }

@@ -11,6 +11,7 @@ const PULL_COLOUR: Record<PullShape['state'], string> = {
   running: 'blue',
   done: 'green',
   failed: 'red',
+  cancelled: 'gray',
 };
 
 export function UnitStateBadge({ state }: { state: UnitShape['state'] }) {

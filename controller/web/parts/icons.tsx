@@ -23,6 +23,7 @@ const PATHS = {
   running: <path d="M12 4v11M7 11l5 5 5-5M4 20h16" />,
   done: <path d="m4 12.500 5 5L20 6.500" />,
   failed: <path d="m6 6 12 12M18 6 6 18" />,
+  cancelled: <path d="M6 12h12" />,
   gap: <path d="M3 12h5M16 12h5M10.500 7v10M13.500 7v10" />,
   play: <path d="M8 5v14l11-7z" fill="currentColor" />,
   pause: <path d="M8.500 5v14M15.500 5v14" strokeWidth="3" />,

@@ -13,6 +13,7 @@ export const problem = {
   LR_SESSION: 'You are not signed in.',
   hint_LR_SESSION: 'Sign in again.',
   LR_UNIT_UNKNOWN: 'There is no wagon of that name.',
+  LR_PULL_ENDED: 'This request has ended already.',
   LR_PULL_UNKNOWN: 'There is no such footage request.',
   LR_PULL_SPAN: 'The time span of the request is not allowed.',
   hint_LR_PULL_SPAN: 'Choose a shorter span; the end must be after the beginning.',

@@ -83,6 +83,7 @@ const pullState: Record<PullShape['state'], string> = {
   running: 'Being fetched',
   done: 'Done',
   failed: 'Failed',
+  cancelled: 'Called off',
 };
 
 const quality: Record<PullShape['quality'], string> = { proxy: 'Low-rate copy', original: 'Original' };
@@ -188,6 +189,7 @@ export const en = {
     refusalCount: '{{n}} times, last {{time}}',
   },
   request: {
+    urgent: 'Urgent: before all other requests to this wagon',
     title: 'Request footage from {{unit}}',
     cameras: 'Cameras',
     from: 'From (local time)',
@@ -230,6 +232,14 @@ export const en = {
     progressOf: '{{done}} of {{total}}',
     waitingSince: 'The wagon is out of reach since {{time}}. It goes on by itself when the wagon is back.',
     queued: 'Handed to the wagon; it has not answered yet.',
+    rate: '{{rate}} a second, about {{left}} left',
+    urgent: 'Urgent',
+    cancel: 'Call it off',
+    cancelTitle: 'Call this request off',
+    cancelHint: 'What has arrived stays. The wagon sends no more of it.',
+    cancelReason: 'Why',
+    receipt: 'Signed receipt',
+    cancelled: 'It was called off. What had arrived by then is here.',
     failed: 'The wagon could not fulfil this request.',
     facts: 'The request',
     created: 'Requested',

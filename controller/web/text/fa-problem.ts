@@ -15,6 +15,7 @@ export const problem: Text['problem'] = {
   LR_SESSION: 'وارد نشده‌اید.',
   hint_LR_SESSION: 'دوباره وارد شوید.',
   LR_UNIT_UNKNOWN: 'خودرویی به این نام نیست.',
+  LR_PULL_ENDED: 'این درخواست پیش از این پایان یافته است.',
   LR_PULL_UNKNOWN: 'چنین درخواستی نیست.',
   LR_PULL_SPAN: 'بازهٔ زمانی درخواست پذیرفتنی نیست.',
   hint_LR_PULL_SPAN: 'بازهٔ کوتاه‌تری برگزینید؛ پایان باید پس از آغاز باشد.',

@@ -1,30 +1,20 @@
 /** Asks for footage: cameras, time, quality and the reason, and says beforehand what it will give and what it cannot. */
-import { Alert, Button, Checkbox, Group, Modal, Radio, Stack, Textarea, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Modal, Stack } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { PullShape, UnitShape } from '../../api/shapes.js';
+import type { UnitShape } from '../../api/shapes.js';
 import { nowMs } from '../api/clock.js';
 import { useCreatePull } from '../api/queries.js';
 import type { Range } from '../logic/coverage.js';
-import { inputMs, inputText, utcText } from '../logic/format.js';
+import { inputMs, inputText } from '../logic/format.js';
 import { Icon } from '../parts/icons.js';
 import { Problem } from '../parts/states.js';
 import { navigate } from '../router.js';
+import { Cameras, type Form, type FormProps, Quality, Reason, Times } from './pull-fields.js';
 import { PullPreview } from './pull-preview.js';
 
-/** As the centre has them. */
+/** As the centre has it. */
 const REASON_MIN = 3;
-const REASON_MAX = 500;
-const CASE_MAX = 100;
-
-interface Form {
-  cameras: string[];
-  from: string;
-  to: string;
-  quality: PullShape['quality'];
-  reason: string;
-  caseNumber: string;
-}
 
 export function PullDialog({ unit, range, onClose }: { unit: UnitShape; range: Range; onClose(): void }) {
   const { t } = useTranslation();
@@ -36,6 +26,7 @@ export function PullDialog({ unit, range, onClose }: { unit: UnitShape; range: R
     quality: 'proxy',
     reason: '',
     caseNumber: '',
+    urgent: false,
   }));
   const change = (part: Partial<Form>): void => setForm((now) => ({ ...now, ...part }));
   return (
@@ -50,12 +41,6 @@ export function PullDialog({ unit, range, onClose }: { unit: UnitShape; range: R
       <RequestForm unit={unit} form={form} change={change} onClose={onClose} />
     </Modal>
   );
-}
-
-interface FormProps {
-  unit: UnitShape;
-  form: Form;
-  change(part: Partial<Form>): void;
 }
 
 function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): void }) {
@@ -88,6 +73,7 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
         quality: form.quality,
         reason: form.reason.trim(),
         ...(caseNumber === '' ? {} : { caseNumber }),
+        ...(form.urgent ? { urgent: true } : {}),
       },
       { onSuccess: (pull) => navigate(`/pulls/${encodeURIComponent(pull.id)}`) },
     );
@@ -116,99 +102,5 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
         </Group>
       </Stack>
     </form>
-  );
-}
-
-type PartProps = Omit<FormProps, 'unit'> & { error: string | undefined };
-
-function Cameras({ unit, form, change, error }: FormProps & { error: string | undefined }) {
-  const { t } = useTranslation();
-  return (
-    <Checkbox.Group label={t('request.cameras')} value={form.cameras} onChange={(cameras) => change({ cameras })} error={error}>
-      <Group gap="md" mt={4}>
-        {unit.cameras.map((camera) => (
-          <Checkbox key={camera.id} value={camera.id} label={<bdi>{camera.id}</bdi>} />
-        ))}
-      </Group>
-    </Checkbox.Group>
-  );
-}
-
-function Times({ form, change, error }: PartProps) {
-  const { t } = useTranslation();
-  const utc = (text: string): string | undefined => {
-    const ms = inputMs(text);
-    return ms === undefined ? undefined : utcText(ms);
-  };
-  return (
-    <div className="two">
-      <TextInput
-        type="datetime-local"
-        step={1}
-        label={t('request.from')}
-        name="from"
-        value={form.from}
-        description={<bdi dir="ltr">{utc(form.from)}</bdi>}
-        inputWrapperOrder={['label', 'input', 'description', 'error']}
-        onChange={(event) => change({ from: event.currentTarget.value })}
-      />
-      <TextInput
-        type="datetime-local"
-        step={1}
-        label={t('request.to')}
-        name="to"
-        value={form.to}
-        description={<bdi dir="ltr">{utc(form.to)}</bdi>}
-        inputWrapperOrder={['label', 'input', 'description', 'error']}
-        error={error}
-        onChange={(event) => change({ to: event.currentTarget.value })}
-      />
-    </div>
-  );
-}
-
-function Quality({ form, change }: Omit<PartProps, 'error'>) {
-  const { t } = useTranslation();
-  return (
-    <Radio.Group
-      label={t('request.quality')}
-      name="quality"
-      value={form.quality}
-      onChange={(quality) => change({ quality: quality === 'original' ? 'original' : 'proxy' })}
-    >
-      <div className="two">
-        <Radio value="proxy" label={t('quality.proxy')} description={t('request.proxyHint')} />
-        <Radio value="original" label={t('quality.original')} description={t('request.originalHint')} />
-      </div>
-    </Radio.Group>
-  );
-}
-
-function Reason({ form, change, error }: PartProps) {
-  const { t } = useTranslation();
-  return (
-    <>
-      <Textarea
-        label={t('request.reason')}
-        description={t('request.reasonHint')}
-        name="reason"
-        required
-        minRows={2}
-        maxLength={REASON_MAX}
-        dir="auto"
-        value={form.reason}
-        error={error}
-        onChange={(event) => change({ reason: event.currentTarget.value })}
-      />
-      <TextInput
-        label={t('request.caseNumber')}
-        placeholder={t('request.optional')}
-        name="caseNumber"
-        maxLength={CASE_MAX}
-        dir="auto"
-        value={form.caseNumber}
-        onChange={(event) => change({ caseNumber: event.currentTarget.value })}
-      />
-    </>
   );
 }

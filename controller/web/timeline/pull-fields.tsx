@@ -1,0 +1,125 @@
+/** The fields of a request for footage. */
+import { Checkbox, Group, Radio, Textarea, TextInput } from '@mantine/core';
+import { useTranslation } from 'react-i18next';
+import type { PullShape, UnitShape } from '../../api/shapes.js';
+import { inputMs, utcText } from '../logic/format.js';
+
+/** As the centre has them. */
+const REASON_MAX = 500;
+const CASE_MAX = 100;
+
+export interface Form {
+  cameras: string[];
+  from: string;
+  to: string;
+  quality: PullShape['quality'];
+  reason: string;
+  caseNumber: string;
+  urgent: boolean;
+}
+
+export interface FormProps {
+  unit: UnitShape;
+  form: Form;
+  change(part: Partial<Form>): void;
+}
+
+type PartProps = Omit<FormProps, 'unit'> & { error: string | undefined };
+
+export function Cameras({ unit, form, change, error }: FormProps & { error: string | undefined }) {
+  const { t } = useTranslation();
+  return (
+    <Checkbox.Group label={t('request.cameras')} value={form.cameras} onChange={(cameras) => change({ cameras })} error={error}>
+      <Group gap="md" mt={4}>
+        {unit.cameras.map((camera) => (
+          <Checkbox key={camera.id} value={camera.id} label={<bdi>{camera.id}</bdi>} />
+        ))}
+      </Group>
+    </Checkbox.Group>
+  );
+}
+
+export function Times({ form, change, error }: PartProps) {
+  const { t } = useTranslation();
+  const utc = (text: string): string | undefined => {
+    const ms = inputMs(text);
+    return ms === undefined ? undefined : utcText(ms);
+  };
+  return (
+    <div className="two">
+      <TextInput
+        type="datetime-local"
+        step={1}
+        label={t('request.from')}
+        name="from"
+        value={form.from}
+        description={<bdi dir="ltr">{utc(form.from)}</bdi>}
+        inputWrapperOrder={['label', 'input', 'description', 'error']}
+        onChange={(event) => change({ from: event.currentTarget.value })}
+      />
+      <TextInput
+        type="datetime-local"
+        step={1}
+        label={t('request.to')}
+        name="to"
+        value={form.to}
+        description={<bdi dir="ltr">{utc(form.to)}</bdi>}
+        inputWrapperOrder={['label', 'input', 'description', 'error']}
+        error={error}
+        onChange={(event) => change({ to: event.currentTarget.value })}
+      />
+    </div>
+  );
+}
+
+export function Quality({ form, change }: Omit<PartProps, 'error'>) {
+  const { t } = useTranslation();
+  return (
+    <Radio.Group
+      label={t('request.quality')}
+      name="quality"
+      value={form.quality}
+      onChange={(quality) => change({ quality: quality === 'original' ? 'original' : 'proxy' })}
+    >
+      <div className="two">
+        <Radio value="proxy" label={t('quality.proxy')} description={t('request.proxyHint')} />
+        <Radio value="original" label={t('quality.original')} description={t('request.originalHint')} />
+      </div>
+    </Radio.Group>
+  );
+}
+
+export function Reason({ form, change, error }: PartProps) {
+  const { t } = useTranslation();
+  return (
+    <>
+      <Textarea
+        label={t('request.reason')}
+        description={t('request.reasonHint')}
+        name="reason"
+        required
+        minRows={2}
+        maxLength={REASON_MAX}
+        dir="auto"
+        value={form.reason}
+        error={error}
+        onChange={(event) => change({ reason: event.currentTarget.value })}
+      />
+      <TextInput
+        label={t('request.caseNumber')}
+        placeholder={t('request.optional')}
+        name="caseNumber"
+        maxLength={CASE_MAX}
+        dir="auto"
+        value={form.caseNumber}
+        onChange={(event) => change({ caseNumber: event.currentTarget.value })}
+      />
+      <Checkbox
+        label={t('request.urgent')}
+        name="urgent"
+        checked={form.urgent}
+        onChange={(event) => change({ urgent: event.currentTarget.checked })}
+      />
+    </>
+  );
+}
