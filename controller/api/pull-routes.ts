@@ -10,6 +10,7 @@ import type { ApiParts } from './server.js';
 import type { PullShape, ReceiptShape } from './shapes.js';
 
 const REASON_CHARS_MIN = 3;
+const ASK = 'Ask for footage: of one unit (`unitId`), answered with the pull, or of many (`unitIds`), answered with all of them';
 
 type Wanted = Omit<Static<typeof PullRequestBody>, 'unitId' | 'unitIds'>;
 
@@ -23,21 +24,12 @@ export function pullRoutes(app: FastifyInstance, parts: ApiParts): void {
     '/api/pulls',
     {
       config: { access: 'pull' },
-      schema: {
-        summary: 'Ask for footage: of one unit (`unitId`), answered with the pull, or of many (`unitIds`), answered with all of them',
-        tags,
-        body: PullRequestBody,
-        response: { 201: Type.Union([Pull, ManyPulls]) },
-      },
+      schema: { summary: ASK, tags, body: PullRequestBody, response: { 201: Type.Union([Pull, ManyPulls]) } },
     },
     async (request, reply) => {
       const person = requireRight(request, 'pull').person.name;
-      const { unitId, unitIds } = request.body;
-      if ((unitId === undefined) === (unitIds === undefined))
-        throw new Fault('invalid', 'LR_PULL_UNITS', 'a request names one unit by `unitId` or many by `unitIds`');
-      if (unitIds !== undefined) return reply.code(201).send(await createPulls(parts, person, unitIds, request.body, find));
-      const pull = await find(await createPull(parts, person, unitId as string, request.body));
-      return reply.code(201).header('location', `/api/pulls/${pull.id}`).send(pull);
+      const made = await ask(parts, person, request.body);
+      return ('id' in made ? reply.header('location', `/api/pulls/${made.id}`) : reply).code(201).send(made);
     },
   );
 
@@ -81,6 +73,15 @@ export function pullRoutes(app: FastifyInstance, parts: ApiParts): void {
   );
 }
 
+/** Throws LR_PULL_UNITS, and what `Pulls.create` throws. */
+async function ask(parts: ApiParts, person: string, body: Static<typeof PullRequestBody>): Promise<PullShape | Static<typeof ManyPulls>> {
+  const { unitId, unitIds, ...wanted } = body;
+  if ((unitId === undefined) === (unitIds === undefined))
+    throw new Fault('invalid', 'LR_PULL_UNITS', 'a request names one unit by `unitId` or many by `unitIds`');
+  if (unitIds !== undefined) return createPulls(parts, person, unitIds, wanted);
+  return findPull(parts, await createPull(parts, person, unitId as string, wanted));
+}
+
 /** Enters the request in the audit chain, granted or refused. */
 async function createPull({ pulls, audit, answers }: ApiParts, person: string, unitId: string, body: Wanted): Promise<string> {
   const { from, to, quality, reason, caseNumber, urgent } = body;
@@ -106,17 +107,11 @@ async function createPull({ pulls, audit, answers }: ApiParts, person: string, u
 }
 
 /** One unit that cannot be asked keeps none of the others from being asked; what would fail for all of them fails at once. */
-async function createPulls(
-  parts: ApiParts,
-  person: string,
-  unitIds: readonly string[],
-  body: Wanted,
-  find: (id: string) => Promise<PullShape>,
-): Promise<Static<typeof ManyPulls>> {
+async function createPulls(parts: ApiParts, person: string, unitIds: readonly string[], body: Wanted): Promise<Static<typeof ManyPulls>> {
   const answer: Static<typeof ManyPulls> = { pulls: [], refused: [] };
   for (const unitId of unitIds) {
     try {
-      answer.pulls.push(await find(await createPull(parts, person, unitId, body)));
+      answer.pulls.push(await findPull(parts, await createPull(parts, person, unitId, body)));
     } catch (error) {
       const fault = toFault(error, 'create a pull');
       if (fault.kind !== 'not-found') throw fault;

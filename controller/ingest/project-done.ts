@@ -4,6 +4,7 @@ import { isGapCause } from '@longroof/protocol/gap';
 import type { DoneBody, JournalRecord } from '@longroof/protocol/journal';
 import type { PullTable } from '../store/tables.js';
 import { absentOf, addMissing } from './absent.js';
+import { adoptPull } from './adopt-pull.js';
 import { checkBody, isText, streamRules } from './body.js';
 import type { Projected } from './project.js';
 import { finishPull } from './pull-end.js';
@@ -47,7 +48,8 @@ export async function projectDone(projected: Projected, record: JournalRecord): 
     ['code', body.code === undefined || isText(body.code, 64)],
   ]);
   const { trx, unit, nowMs } = projected;
-  const pull = await trx.selectFrom('pull').selectAll().where('id', '=', body.pullId).where('unit', '=', unit).executeTakeFirst();
+  const known = await trx.selectFrom('pull').selectAll().where('id', '=', body.pullId).where('unit', '=', unit).executeTakeFirst();
+  const pull = known ?? (await adoptPull(projected, record, body));
   checkBody(record, [['pullId', pull !== undefined]]);
   if (!pull || pull.ended_utc_ms !== null) return;
   if (body.state === 'planned') await plan(projected, pull, body);

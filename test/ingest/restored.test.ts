@@ -92,6 +92,26 @@ t.test('a pull whose footage went before it came back ends, with what is gone as
   await unit.end();
 });
 
+t.test('a pull that was made after the backup is known again from the journal, without who asked and why', async (t) => {
+  const { centre, unit } = await restored(t);
+  catalog(unit, 0);
+  const parts = [{ ...stream, run: 1, seqFirst: 2, seqLast: 4, bytes: 1500 }];
+  unit.record('done', { pullId: 'made-after', state: 'planned', parts, missing: [] });
+  unit.record('done', { pullId: 'made-after', state: 'complete' });
+  await unit.sendJournal(2);
+  for (const seq of [2, 3, 4]) await store(unit, seq);
+  const at = (seq: number): string => new Date(unit.utcOf(START_MONO_MS + seq * 1000)).toISOString();
+  t.match(await centre.pulls.get('made-after'), {
+    ...{ state: 'done', person: 'unknown', reason: /after the backup/, cameras: ['front'], quality: 'proxy' },
+    ...{ from: at(2), to: at(5), bytesDone: 1500, missing: [] },
+  });
+  t.same(await centre.store.db.selectFrom('refusal').selectAll().execute(), []);
+  unit.record('done', { pullId: 'never-planned', state: 'complete' });
+  await unit.sendJournal(unit.records.length - 1);
+  t.equal(await centre.pulls.get('never-planned'), undefined);
+  await unit.end();
+});
+
 t.test('events that are not what they should be project nothing', async (t) => {
   const { unit, reader } = await restored(t);
   const details: Record<string, string | number>[] = [
