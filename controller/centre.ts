@@ -20,6 +20,7 @@ import type { ControllerConfig } from './config.js';
 import { Answers } from './custody/answers.js';
 import { Exporter } from './custody/export.js';
 import { CoverageReader } from './fleet/coverage.js';
+import { Holds } from './fleet/holds.js';
 import { Pulls } from './fleet/pulls.js';
 import { RestoreReader } from './fleet/restores.js';
 import { UnitReader } from './fleet/units.js';
@@ -126,6 +127,7 @@ async function openApi({ config, clock, disk, log, store, ingest, blobs, broker,
     coverage: new CoverageReader(db, clock),
     restores: new RestoreReader(db),
     pulls: new Pulls({ store, ingest, clock }),
+    holds: new Holds({ store, ingest, clock }),
     playback: new Playback({ db, blobs, clock }),
     answers: new Answers({ db, clock, signer: answerSigner, storeEpoch: store.storeEpoch }),
     exporter: new Exporter({

@@ -92,6 +92,8 @@ export interface DesiredState {
   epoch: string;
   generation: number;
   pulls: DesiredPull[];
+  /** All that the unit should hold; left out where it was never asked to hold anything. */
+  holds?: DesiredHold[];
 }
 export interface DesiredPull {
   pullId: string;
@@ -102,5 +104,15 @@ export interface DesiredPull {
   /** Goes before those that are not; left out where it does not. */
   urgent?: true;
 }
+export interface DesiredHold {
+  holdId: string;
+  cameras: string[];
+  fromUtcMs: UtcMs;
+  toUtcMs: UtcMs;
+  owner: string;
+  reviewUtcMs: UtcMs;
+}
+/** Holds that one desired state may name. */
+export const HOLDS_MAX = 100;
 /** Pulls that one desired state may name. */
 export const PULLS_MAX = 64;

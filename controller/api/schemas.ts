@@ -1,6 +1,6 @@
 /** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
-import type { CoverageShape, ProblemShape, PullShape, ReceiptShape, RestoreShape, SessionShape, UnitShape } from './shapes.js';
+import type { CoverageShape, HoldShape, ProblemShape, PullShape, ReceiptShape, RestoreShape, SessionShape, UnitShape } from './shapes.js';
 
 const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -134,6 +134,34 @@ export const FileQuery = closed({
   part: Type.Optional(Type.String({ pattern: '^\\d{1,6}$', description: 'which of several files, from 0' })),
 });
 
+export const HoldRequestBody = closed({
+  unitId: name('the unit'),
+  cameras: Type.Optional(Type.Array(name('a camera'), { minItems: 1, maxItems: 16, description: 'all where left out' })),
+  from: time(),
+  to: time(),
+  owner: Type.String({ minLength: 1, maxLength: 200, description: 'who answers for it' }),
+  review: time('when it is looked at again; within a year'),
+  reason: Type.String({ minLength: 3, maxLength: 500, description: 'why; stands in the audit chain' }),
+});
+export const Hold = Type.Object({
+  id: Type.String(),
+  unitId: Type.String(),
+  cameras: Type.Array(Type.String()),
+  from: time(),
+  to: time(),
+  owner: Type.String(),
+  review: time(),
+  reviewDue: Type.Boolean(),
+  reason: Type.String(),
+  person: Type.String(),
+  state: oneOf('queued', 'placed', 'refused', 'lifting', 'lifted'),
+  bytes: nullable(bytes()),
+  problem: Type.Optional(Type.String()),
+  created: time(),
+  ended: Type.Optional(time()),
+});
+export const Holds = Type.Object({ holds: Type.Array(Hold) });
+
 export const Restore = Type.Object({
   storeEpoch: Type.String(),
   before: Type.String({ description: 'epoch of the store that was backed up' }),
@@ -196,5 +224,6 @@ export const HELD: [
   Same<Static<typeof Pull>, PullShape>,
   Same<Static<typeof Restore>, RestoreShape>,
   Same<Static<typeof Receipt>, ReceiptShape>,
+  Same<Static<typeof Hold>, HoldShape>,
   Same<Static<typeof Problem>, ProblemShape>,
-] = [true, true, true, true, true, true, true];
+] = [true, true, true, true, true, true, true, true];

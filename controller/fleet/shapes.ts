@@ -71,6 +71,28 @@ export interface PullShape {
   missing: { camera: string; from: string; to: string; cause: string }[];
 }
 
+/** GET /api/holds -> { holds: HoldShape[] }; POST /api/holds -> 201 HoldShape; POST /api/holds/ID/lift -> HoldShape */
+export interface HoldShape {
+  id: string;
+  unitId: string;
+  cameras: string[];
+  from: string;
+  to: string;
+  /** Who answers for it, and when it is looked at again. */
+  owner: string;
+  review: string;
+  reviewDue: boolean;
+  reason: string;
+  person: string;
+  state: 'queued' | 'placed' | 'refused' | 'lifting' | 'lifted';
+  /** On the wagon's disk when it was placed. */
+  bytes: number | null;
+  /** With `refused`. */
+  problem?: string;
+  created: string;
+  ended?: string;
+}
+
 /** GET /api/pulls/ID/receipt, and `receipt` in the problem of a refused request: verifies offline, see docs/verification.md. */
 export interface ReceiptShape {
   statement: Record<string, unknown>;

@@ -3,7 +3,7 @@
  * when it says hello, whenever a pull is made or ends while others wait, and until the unit knows that one was called off.
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
-import { type DesiredState, PULLS_MAX } from '@longroof/protocol/messages';
+import { type DesiredHold, type DesiredState, HOLDS_MAX, PULLS_MAX } from '@longroof/protocol/messages';
 import { signStatement } from '@longroof/protocol/signed';
 import type { Transaction } from 'kysely';
 import type { Tables } from '../store/tables.js';
@@ -44,7 +44,8 @@ export class DesiredSender {
       if (!row) return undefined;
       const generation = row.generation + 1;
       const withdrawn = await withdraw(trx, unit, generation);
-      if (rows.length === 0 && !withdrawn) return undefined;
+      const holds = await holdsOf(trx, unit);
+      if (rows.length === 0 && !withdrawn && !holds?.due) return undefined;
       await trx.updateTable('unit').set({ generation }).where('unit', '=', unit).execute();
       const pulls = rows.map((pull) => ({
         pullId: pull.id,
@@ -54,7 +55,7 @@ export class DesiredSender {
         toUtcMs: pull.to_utc_ms,
         ...(pull.urgent === 1 ? { urgent: true as const } : {}),
       }));
-      return { what: 'longroof-desired-1', unit, epoch, generation, pulls };
+      return { what: 'longroof-desired-1', unit, epoch, generation, pulls, ...(holds ? { holds: holds.wanted } : {}) };
     });
   }
 }
@@ -69,4 +70,26 @@ async function withdraw(trx: Transaction<Tables>, unit: string, generation: numb
     .where('withdrawn_generation', 'is', null)
     .executeTakeFirst();
   return numUpdatedRows > 0n;
+}
+
+/** Undefined where there never was one. `due`: the unit may not know of all that stands, or of what is to be lifted. */
+async function holdsOf(trx: Transaction<Tables>, unit: string): Promise<{ wanted: DesiredHold[]; due: boolean } | undefined> {
+  const any = await trx.selectFrom('hold').select('id').where('unit', '=', unit).limit(1).executeTakeFirst();
+  if (!any) return undefined;
+  const rows = await trx
+    .selectFrom('hold')
+    .selectAll()
+    .where('unit', '=', unit)
+    .where('state', 'in', ['queued', 'placed', 'lifting'])
+    .orderBy('created_utc_ms')
+    .execute();
+  const wanted = rows.filter((row) => row.state !== 'lifting').slice(0, HOLDS_MAX);
+  return {
+    // A unit with a new disk has none of those that were placed before.
+    due: rows.length > 0,
+    wanted: wanted.map((row) => ({
+      ...{ holdId: row.id, cameras: JSON.parse(row.cameras_json) as string[], fromUtcMs: row.from_utc_ms, toUtcMs: row.to_utc_ms },
+      ...{ owner: row.owner, reviewUtcMs: row.review_utc_ms },
+    })),
+  };
 }

@@ -13,6 +13,7 @@ import { correctWalls, projectClock } from './project-clock.js';
 import { projectDisposal, writeDisposals } from './project-disposal.js';
 import { projectDone } from './project-done.js';
 import { projectGap, writeGaps } from './project-gap.js';
+import { projectHold } from './project-hold.js';
 import { projectRun } from './project-run.js';
 import { projectStore } from './project-store.js';
 import { projectTrack, writePosition } from './project-track.js';
@@ -57,6 +58,7 @@ const PROJECTIONS: Partial<Record<JournalType, Project>> = {
   loss: projectDisposal,
   done: projectDone,
   event: projectStore,
+  hold: projectHold,
 };
 
 export class Projection {

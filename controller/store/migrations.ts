@@ -252,6 +252,17 @@ const PULLS: Migration = {
     }),
 };
 
+/** Footage that a unit must keep. */
+const HOLDS: Migration = {
+  up: (db) =>
+    atOnce(db, async (trx) => {
+      const asked: Columns = { id: TEXT, unit: TEXT, cameras_json: TEXT, from_utc_ms: NUMBER, to_utc_ms: NUMBER, owner: TEXT };
+      const state: Columns = { state: TEXT, 'bytes?': NUMBER, 'problem?': TEXT, created_utc_ms: NUMBER, 'ended_utc_ms?': NUMBER };
+      await table(trx, 'hold', { ...asked, review_utc_ms: NUMBER, reason: TEXT, person: TEXT, ...state }, ['id']).execute();
+      await trx.schema.createIndex('hold_by_unit').on('hold').columns(['unit', 'state']).execute();
+    }),
+};
+
 /** All of a step or nothing. The migrator opens a transaction itself where it believes that the database can undo such changes. */
 async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promise<void>): Promise<void> {
   if (db.isTransaction) await run(db);
@@ -259,5 +270,11 @@ async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promis
 }
 
 export const migrations: MigrationProvider = {
-  getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF, '0005-restore': RESTORE, '0006-pulls': PULLS }),
+  getMigrations: async () => ({
+    '0001-first': FIRST,
+    '0002-proof': PROOF,
+    '0005-restore': RESTORE,
+    '0006-pulls': PULLS,
+    '0007-holds': HOLDS,
+  }),
 };

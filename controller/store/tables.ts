@@ -182,6 +182,25 @@ export interface PullMissingTable {
   cause: GapCause;
 }
 
+export interface HoldTable {
+  id: string;
+  unit: string;
+  cameras_json: string;
+  from_utc_ms: number;
+  to_utc_ms: number;
+  owner: string;
+  review_utc_ms: number;
+  reason: string;
+  person: string;
+  /** queued: the unit has not answered; lifting: to be lifted when it is reached. */
+  state: 'queued' | 'placed' | 'refused' | 'lifting' | 'lifted';
+  /** On the unit's disk when it was placed. */
+  bytes: number | null;
+  problem: string | null;
+  created_utc_ms: number;
+  ended_utc_ms: number | null;
+}
+
 /** This store began with a backup of another. */
 export interface RestoreTable {
   store_epoch: string;
@@ -192,11 +211,10 @@ export interface RestoreTable {
   manifest_sha256: string;
 }
 
-/** What a unit's journal says of a change of store. */
+/** What a unit's journal says of a change of store; `epoch` is its spool's. */
 export interface RestoreUnitTable {
   store_epoch: string;
   unit: string;
-  /** Of its spool. */
   epoch: string;
   changed_utc_ms: number;
   /** Fragments that were released before and still on its disk. */
@@ -271,6 +289,7 @@ export interface Tables {
   pull: PullTable;
   pull_part: PullPartTable;
   pull_missing: PullMissingTable;
+  hold: HoldTable;
   restore: RestoreTable;
   restore_unit: RestoreUnitTable;
   lost: LostTable;

@@ -12,6 +12,7 @@ import type { DoneBody } from '@longroof/protocol/journal';
 import type { DesiredPull } from '@longroof/protocol/messages';
 import type { Spool } from '../spool/spool.js';
 import type { Uplink } from '../uplink/uplink.js';
+import { HoldKeeper } from './hold-keeper.js';
 import { type Progress, planSteps, readDesiredState, type Step } from './plan.js';
 import { type PullContext, planPull, priorityOf, sendPull, untilDurable } from './pull.js';
 import { CommandState } from './state.js';
@@ -57,6 +58,7 @@ class PullCommander implements Commander {
   readonly counters = { generation: 0, running: 0, accepted: 0, stale: 0, complete: 0, partial: 0, refused: 0 };
   readonly #options: CommanderOptions;
   readonly #state: CommandState;
+  readonly #holds: HoldKeeper;
   readonly #running = new Map<string, Running>();
   readonly #endUtcMs = new Map<string, UtcMs>();
   readonly #durable = new Set<() => void>();
@@ -67,6 +69,7 @@ class PullCommander implements Commander {
   constructor(options: CommanderOptions) {
     this.#options = options;
     const { disk, dir, spool, log, clock } = options;
+    this.#holds = new HoldKeeper({ spool, clock, log });
     this.#state = new CommandState(disk, dir, spool.identity.unit, spool.identity.epoch, log);
     this.counters.generation = this.#state.generation;
     spool.onDurable((streams) => {
@@ -84,7 +87,7 @@ class PullCommander implements Commander {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const running of this.#running.values()) running.stop.abort();
-    await Promise.all([...this.#running.values()].map((running) => running.ended));
+    await Promise.all([this.#holds.stop(), ...[...this.#running.values()].map((running) => running.ended)]);
   }
 
   #desired(statement: Record<string, unknown>): void {
@@ -104,6 +107,7 @@ class PullCommander implements Commander {
   #apply(): void {
     const { desired, progress } = this.#state;
     if (!desired) return;
+    this.#holds.apply(desired.holds);
     for (const step of planSteps(desired, progress, new Set(this.#running.keys()), this.#options.clock.utc())) this.#execute(step);
   }
 

@@ -6,6 +6,7 @@ import type { UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import { type DesiredPull, type DesiredState, PULLS_MAX } from '@longroof/protocol/messages';
+import { readHolds } from './hold-keeper.js';
 
 export const PULL_MS_MAX = 24 * 3_600_000;
 const CAMERAS_MAX = 16;
@@ -35,6 +36,7 @@ export function readDesiredState(statement: Record<string, unknown>): DesiredSta
     throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: pulls is wrong');
   if (new Set(pulls.map((pull: DesiredPull) => pull.pullId)).size !== pulls.length)
     throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: a pull is named twice');
+  readHolds(statement['holds']);
   return statement as unknown as DesiredState;
 }
 

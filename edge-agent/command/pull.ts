@@ -54,10 +54,10 @@ export interface Sent {
 }
 
 /** Urgent pulls before all others, smaller ones before larger ones. */
-const NOT_URGENT = 2 ** 50;
+const URGENT = -(2 ** 50);
 
 export function priorityOf(pull: DesiredPull, bytes: number): number {
-  return (pull.urgent === true ? 0 : NOT_URGENT) + bytes;
+  return (pull.urgent === true ? URGENT : 0) + bytes;
 }
 
 /** Sends what there is and resolves when all of it has been answered. Lower `priority` first. */

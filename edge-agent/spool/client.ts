@@ -221,6 +221,10 @@ export class SpoolClient implements Spool {
     return this.#call({ what: 'releaseHold', holdId });
   }
 
+  holdIds(): Promise<string[]> {
+    return this.#call({ what: 'holdIds' });
+  }
+
   stats(): SpoolStats {
     return { ...this.#stats, queuedBytes: Atomics.load(this.#queued, 0) };
   }

@@ -38,6 +38,7 @@ export type Call =
   | { what: 'voided'; afterReel: number }
   | { what: 'hold'; request: HoldRequest }
   | { what: 'releaseHold'; holdId: string }
+  | { what: 'holdIds' }
   | { what: 'close' };
 
 export type ToWorker =

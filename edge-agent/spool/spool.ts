@@ -106,6 +106,8 @@ export interface Spool {
   voided(afterReel: number): Promise<Voided>;
   hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number; reason?: string }>;
   releaseHold(holdId: string): Promise<boolean>;
+  /** Of the holds that stand. */
+  holdIds(): Promise<string[]>;
   stats(): SpoolStats;
   /** Fired after each flush. */
   onDurable(listener: (streams: DurableStream[]) => void): void;

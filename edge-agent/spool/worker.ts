@@ -102,6 +102,9 @@ function answer(id: number, call: Call): void {
     case 'releaseHold':
       core.releaseHold(call.holdId, settled);
       return;
+    case 'holdIds':
+      settled(core.state.index.holds().map(({ id: holdId }) => holdId));
+      return;
     case 'close': {
       const result = core.close();
       post({ kind: 'ticked', ...result, position: positionOf(core.state), stats: statistics.read(), returned: [] });

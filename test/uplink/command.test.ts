@@ -19,7 +19,7 @@ import type { DesiredReceiver } from '@longroof/edge-agent/uplink/session';
 import { createUplink, type Uplink } from '@longroof/edge-agent/uplink/uplink';
 import { openAuthority } from '@longroof/protocol/authority';
 import { merkleRoot } from '@longroof/protocol/merkle';
-import type { DesiredPull, DesiredState } from '@longroof/protocol/messages';
+import type { DesiredHold, DesiredPull, DesiredState } from '@longroof/protocol/messages';
 import t, { type Test } from 'tap';
 import { until } from '../peers/program.js';
 import { MemorySpool } from './memory-spool.js';
@@ -108,6 +108,37 @@ const settle = (one: Bench, what: string, look: () => boolean): Promise<unknown>
   });
 
 const states = (one: Bench, pullId: string): string[] => one.spool.done(pullId).map((body) => body.state);
+
+t.test('holds: placed, lifted when no longer named, left alone where none are spoken of, kept in line after a restart', async (test) => {
+  const one = bench(test);
+  const hold = (holdId: string): DesiredHold => ({
+    ...{ holdId, cameras: ['front'], fromUtcMs: T0, toUtcMs: T0 + 5000, owner: 'desk', reviewUtcMs: T0 + 90 * DAY_MS },
+  });
+  const give = (generation: number, holds?: unknown): void =>
+    one.uplink.give({ ...desiredOf(one.spool, generation, []), ...(holds === undefined ? {} : { holds: holds as DesiredHold[] }) });
+  const held = (): string => [...one.spool.holds.keys()].sort().join();
+  give(1, [hold('h1'), hold('h2')]);
+  await settle(one, 'both', () => held() === 'h1,h2');
+  test.match(one.spool.holds.get('h1'), hold('h1'));
+  give(2, [hold('h2'), hold('h3')]);
+  await settle(one, 'one for another', () => held() === 'h2,h3');
+  give(3);
+  for (const wrong of [
+    {},
+    [{ ...hold('h4'), cameras: [] }],
+    [{ ...hold('../x') }],
+    [{ ...hold('h4'), toUtcMs: T0 - 1 }],
+    Array(101).fill(hold('h4')),
+  ])
+    test.throws(() => give(4, wrong), { code: 'LR_DESIRED_SHAPE' });
+  give(5, [hold('h2')]);
+  await settle(one, 'the other is lifted', () => held() === 'h2');
+  one.spool.holds.clear();
+  await one.restart();
+  await settle(one, 'placed again', () => held() === 'h2');
+  give(6, []);
+  await settle(one, 'none', () => held() === '');
+});
 
 t.test('a pull is planned, sent and complete; what is missing is named with its cause', async (test) => {
   const one = bench(test);

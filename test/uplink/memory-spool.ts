@@ -6,7 +6,7 @@ import { sha256Hex } from '@longroof/base/canonical';
 import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { Random } from '@longroof/base/random';
-import type { DurableStream, Selection, Spool, SpoolStats, StoredFragment } from '@longroof/edge-agent/spool/spool';
+import type { DurableStream, HoldRequest, Selection, Spool, SpoolStats, StoredFragment } from '@longroof/edge-agent/spool/spool';
 import type { FragmentMeta, StreamName } from '@longroof/protocol/fragment';
 import { GENESIS_PREV, type JournalBodies, type JournalRecord, type JournalType, recordHash, recordText } from '@longroof/protocol/journal';
 
@@ -23,6 +23,7 @@ export class MemorySpool implements Spool {
   acknowledgedNext = 0;
   storeEpoch: string | undefined;
   /** Released by an earlier store only. */
+  readonly holds = new Map<string, HoldRequest>();
   readonly voids = new Set<MemoryFragment>();
   reads = 0;
   readonly #clock: Clock;
@@ -184,11 +185,15 @@ export class MemorySpool implements Spool {
   openStream(): void {}
   closeStream(): void {}
   noteClock(): void {}
-  async hold(): Promise<{ placed: boolean; bytes: number }> {
-    return { placed: false, bytes: 0 };
+  async hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number }> {
+    this.holds.set(request.holdId, request);
+    return { placed: true, bytes: 0 };
   }
-  async releaseHold(): Promise<boolean> {
-    return false;
+  async releaseHold(holdId: string): Promise<boolean> {
+    return this.holds.delete(holdId);
+  }
+  async holdIds(): Promise<string[]> {
+    return [...this.holds.keys()];
   }
   stats(): SpoolStats {
     throw new Fault('internal', 'LR_TEST', 'not in this stand-in');

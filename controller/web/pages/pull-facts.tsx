@@ -64,7 +64,7 @@ export function Facts({ pull }: { pull: PullShape }) {
         ) : null}
       </dl>
       {isUnfinished(pull) ? null : (
-        <Anchor href={`/api/pulls/${encodeURIComponent(pull.id)}/receipt`} download size="sm">
+        <Anchor href={`/api/pulls/${encodeURIComponent(pull.id)}/receipt`} size="sm">
           {t('pull.receipt')}
         </Anchor>
       )}
