@@ -3,6 +3,7 @@
  * the source is order on the disk. `systemDisk` is the real one. Every failure is a Fault named after the path.
  */
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { errorCode, toFault } from './errors.js';
 
@@ -145,4 +146,14 @@ export function writeDurably(disk: Disk, file: string, data: Uint8Array | string
   }
   disk.rename(temporary, file);
   disk.syncDirectory(directory);
+}
+
+/** Runs `use` with an empty folder of its own on the system's temporary disk, and removes it whatever happens. */
+export function inScratchFolder<T>(name: string, use: (folder: string) => T): T {
+  const folder = act('mkdtemp', name, () => fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`)));
+  try {
+    return use(folder);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
 }
