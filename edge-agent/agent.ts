@@ -160,6 +160,7 @@ export class Agent {
     const options: SpoolOptions = {
       path: config.spool.path,
       quotaBytes: config.spool.quota,
+      enduranceBytes: config.spool.endurance,
       retention: { originalMs: config.spool.keepOriginal, proxyMs: config.spool.keepProxy },
       unit: config.unit,
       journalKeyPem: disk.readFile(`${config.identity}/journal.key`).toString('utf8'),

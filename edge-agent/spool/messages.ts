@@ -18,6 +18,7 @@ export interface WorkerSettings {
   configSha256: string;
   cameras: { camera: string; renditions: Rendition[] }[];
   retention: { originalMs: number; proxyMs: number };
+  enduranceBytes?: number;
   waited?: Waited;
   /** One Int32: bytes queued towards the worker. */
   queued: SharedArrayBuffer;

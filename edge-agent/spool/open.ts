@@ -23,6 +23,8 @@ export interface SpoolOptions {
   cameras: { camera: string; renditions: Rendition[] }[];
   /** Promised per rung; seven and thirty days where left out. */
   retention?: { originalMs: number; proxyMs: number };
+  /** What the disk's maker rates it for (terabytes written), in bytes. */
+  enduranceBytes?: number | undefined;
   clock: Clock;
   log: Log;
   /** The spool was to be open since then, and its disk refused: that time is a gap of the cause. */
@@ -42,6 +44,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const settings: WorkerSettings = {
     ...{ path, quotaBytes, unit, journalKeyPem, version, configSha256, cameras, queued },
     retention: options.retention ?? { originalMs: 7 * DAY_MS, proxyMs: 30 * DAY_MS },
+    ...(options.enduranceBytes === undefined ? {} : { enduranceBytes: options.enduranceBytes }),
     ...(options.waited ? { waited: options.waited } : {}),
     ...options.faults,
   };

@@ -39,6 +39,8 @@ export interface CoreOptions {
   cameras: { camera: string; renditions: Rendition[] }[];
   /** Promised per rung, from the end of a reel. */
   retention: { originalMs: number; proxyMs: number };
+  /** Rated terabytes written of the disk, in bytes. */
+  enduranceBytes?: number;
   /** See `SpoolOptions`. */
   waited?: Waited;
   /** The kernel's boot id. */
