@@ -41,7 +41,11 @@ export function openCore(options: CoreOptions): SpoolCore {
     const fault = toDiskFault(error, 'spool');
     if (fault.kind === 'corrupt' && fault.code === 'LR_SPOOL_INDEX') removeIndex(options.disk, options.path);
     else if (fault.kind !== 'full' || !dropBallast(options)) throw fault;
+  }
+  try {
     return new SpoolCore(options);
+  } catch (error) {
+    throw toDiskFault(error, 'spool');
   }
 }
 

@@ -19,7 +19,7 @@ export interface WorkerSettings {
   cameras: { camera: string; renditions: Rendition[] }[];
   retention: { originalMs: number; proxyMs: number };
   enduranceBytes?: number;
-  waited?: Waited;
+  waited?: Waited[];
   /** One Int32: bytes queued towards the worker. */
   queued: SharedArrayBuffer;
   /** For tests: a module whose export `disk` stands in for the real one. */
