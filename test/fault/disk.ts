@@ -1,14 +1,13 @@
 /** The disk under the spool fails in the ways that disks do; the agent says so, and records again when it is back. */
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '@longroof/base/random';
 import { fsck } from '../peers/wagon.js';
 import { accountedFor, check, fsckClean, gapMs, nothingLost } from './checks.js';
 import type { Report } from './report.js';
+import { SmallDisk } from './small-disk.js';
 import { FaultWagon, monoMs } from './wagon.js';
 
 const EROFS = 30;
@@ -40,19 +39,14 @@ function expectCause(wagon: FaultWagon, cause: string, fromMonoMs: number, toMon
 }
 
 export async function diskFull(report: Report): Promise<void> {
-  const mounted = fs.mkdtempSync(path.join(os.tmpdir(), 'longroof-small-'));
+  const disk = new SmallDisk(96);
+  let wagon: FaultWagon | undefined;
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', mounted], { stdio: 'pipe' });
-  } catch (error) {
-    report.cannot(`no right to mount a small file system: ${(error as Error).message.split('\n')[0]}`);
-    return;
-  }
-  const wagon = await FaultWagon.make({ spool: path.join(mounted, 'spool'), quota: '64MB' });
-  try {
+    wagon = await FaultWagon.make({ spool: path.join(disk.path, 'spool'), quota: '64MB' });
     await healthy(wagon);
     const before = wagon.rows();
     const fullMonoMs = monoMs();
-    const filler = path.join(mounted, 'filler');
+    const filler = path.join(disk.path, 'filler');
     try {
       fs.writeFileSync(filler, Buffer.alloc(128 * 1024 * 1024));
     } catch {
@@ -64,9 +58,8 @@ export async function diskFull(report: Report): Promise<void> {
     await recovered(wagon, before);
     expectCause(wagon, 'disk-full', fullMonoMs, freeMonoMs, 2000);
   } finally {
-    await wagon.close(report.keep);
-    execFileSync('umount', ['-l', mounted], { stdio: 'pipe' });
-    fs.rmdirSync(mounted);
+    await wagon?.close(report.keep);
+    disk.remove();
   }
 }
 
