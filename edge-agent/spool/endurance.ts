@@ -5,9 +5,9 @@
  */
 import type { Clock, MonoMs, UtcMs } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
-import type { WallClaim } from '@longroof/protocol/fragment';
 import type { IndexBase } from './index-base.js';
 import { blockWriteBytes } from './metered-disk.js';
+import type { WallBook } from './wall-book.js';
 
 const FRESH_MS = 5000;
 const HOUR_MS = 3_600_000;
@@ -71,11 +71,11 @@ export class Endurance {
   }
 
   /** Part of a commit's transaction. */
-  save(index: IndexBase, wall: WallClaim): void {
+  save(index: IndexBase, wall: WallBook): void {
     const writtenBytes = this.#before + this.runBytes;
     if (this.#firstBytes === undefined || writtenBytes === this.#savedBytes) return;
     // The clock of a start may be wrong; what the time is known to be later also says when counting began.
-    if (this.#beganNow) this.#sinceUtcMs = Math.round(wall.utcMs - (this.#clock.mono() - this.#startMonoMs));
+    if (this.#beganNow) this.#sinceUtcMs = Math.round(wall.now().utcMs - (this.#clock.mono() - this.#startMonoMs));
     index.set('written', writtenBytes);
     if (this.#sinceUtcMs !== undefined) index.set('writtenSince', this.#sinceUtcMs);
     this.#savedBytes = writtenBytes;

@@ -120,6 +120,15 @@ export async function indexDeleted(report: Report): Promise<void> {
   }
 }
 
+/** fsck finds damage in this reel, and nowhere else. */
+async function namesExactly(wagon: FaultWagon, reel: string): Promise<void> {
+  const answer = await fsck(wagon.spool);
+  check(answer.code === 1, `fsck ended with ${answer.code} on a damaged reel: ${answer.text.slice(0, 2000)}`);
+  const { damage } = answer.report as { damage: { where: string }[] };
+  const named = [...new Set(damage.map(({ where }) => where))];
+  check(named.join() === path.join('reels', reel), `fsck names ${named.join(', ') || 'nothing'}, damaged is ${reel}`);
+}
+
 export async function bytesFlipped(random: Random, report: Report): Promise<void> {
   const wagon = await FaultWagon.make();
   try {
@@ -137,14 +146,16 @@ export async function bytesFlipped(random: Random, report: Report): Promise<void
     const at = random.int(Math.floor(bytes.length / 2), bytes.length - 16);
     bytes[at] = (bytes[at] ?? 0) ^ 0xff;
     fs.writeFileSync(file, bytes);
-    const answer = await fsck(wagon.spool);
-    check(answer.code === 1, `fsck ended with ${answer.code} on a damaged reel: ${answer.text.slice(0, 2000)}`);
-    check(answer.text.includes(path.basename(damaged)), `fsck does not name ${damaged}: ${answer.text.slice(0, 2000)}`);
+    await namesExactly(wagon, damaged);
+    const before = wagon.rows();
     await healthy(wagon);
+    const endMonoMs = monoMs();
+    await wagon.recordsSince(endMonoMs);
     const last = await wagon.agent?.stop('SIGTERM');
     check(last === 0, `the agent ended with ${last}`);
-    const again = await fsck(wagon.spool);
-    check(again.text.includes(path.basename(damaged)), 'the damaged reel is named no more');
+    await namesExactly(wagon, damaged);
+    nothingLost(before, wagon.rows());
+    accountedFor(wagon, wagon.accountableFromMonoMs(), endMonoMs);
   } finally {
     await wagon.close(report.keep);
   }

@@ -64,10 +64,18 @@ export class FaultWagon {
   }
 
   start(): Program {
-    this.agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], {
-      env: { LD_PRELOAD: faultsLibrary(), LONGROOF_FAULTS: this.#faultsFile, LONGROOF_FAULTS_UNDER: this.spool },
-    });
+    this.agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], { env: this.#env() });
     return this.agent;
+  }
+
+  #env(): Record<string, string> {
+    return { LD_PRELOAD: faultsLibrary(), LONGROOF_FAULTS: this.#faultsFile, LONGROOF_FAULTS_UNDER: this.spool };
+  }
+
+  /** How far ahead a program of ours sees the wall clock: that the fault is there at all. */
+  wallStepMs(): number {
+    const seen = execFileSync(process.execPath, ['-p', 'Date.now()'], { env: { ...process.env, ...this.#env() }, encoding: 'utf8' });
+    return Number(seen) - Date.now();
   }
 
   /** Every camera has a durable fragment that ends later than `sinceMonoMs`. */
