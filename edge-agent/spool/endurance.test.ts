@@ -81,10 +81,10 @@ t.test('S8: without a rating, without writes, without the kernel’s count there
   written.refuses = true;
   written.bytes = 3 * PART;
   await clock.advance(5000);
-  t.equal(unrated.runBytes, 2 * PART);
+  t.equal(unrated.measure(), 2 * PART);
   written.refuses = false;
   await clock.advance(5000);
-  t.equal(unrated.runBytes, 3 * PART);
+  t.equal(unrated.measure(), 3 * PART);
 });
 
 /** A spool whose thread has written 1 PART an hour for two hours, its `health` record told. */

@@ -64,15 +64,9 @@ export class Endurance {
     if (typeof since === 'number') this.#sinceUtcMs = since;
   }
 
-  /** By this run, as read in the last five seconds. */
-  get runBytes(): number {
-    this.#measure();
-    return this.#runBytes;
-  }
-
   /** Part of a commit's transaction. */
   save(index: IndexBase, wall: WallBook): void {
-    const writtenBytes = this.#before + this.runBytes;
+    const writtenBytes = this.#before + this.measure();
     if (this.#firstBytes === undefined || writtenBytes === this.#savedBytes) return;
     // The clock of a start may be wrong; what the time is known to be later also says when counting began.
     if (this.#beganNow) this.#sinceUtcMs = Math.round(wall.now().utcMs - (this.#clock.mono() - this.#startMonoMs));
@@ -82,7 +76,7 @@ export class Endurance {
   }
 
   report(): EnduranceReport {
-    const writtenBytes = this.#before + this.runBytes;
+    const writtenBytes = this.#before + this.measure();
     const years = this.#leftYears(writtenBytes);
     return {
       writtenBytes,
@@ -102,8 +96,8 @@ export class Endurance {
     return Math.round(((leftBytes / bytes) * measuredMs * 100) / YEAR_MS) / 100;
   }
 
-  #read(): number {
-    const asBefore = this.#firstBytes! + this.#runBytes;
+  #read(firstBytes: number): number {
+    const asBefore = firstBytes + this.#runBytes;
     try {
       return blockWriteBytes(this.#disk) ?? asBefore;
     } catch {
@@ -112,11 +106,16 @@ export class Endurance {
     }
   }
 
-  #measure(): void {
+  /** Without `now` only when the last reading is five seconds old. */
+  measure(now = false): number {
     const nowMonoMs = this.#clock.mono();
-    if (nowMonoMs - this.#readAtMonoMs < FRESH_MS || this.#firstBytes === undefined) return;
+    if (this.#firstBytes !== undefined && (now || nowMonoMs - this.#readAtMonoMs >= FRESH_MS)) this.#take(nowMonoMs, this.#firstBytes);
+    return this.#runBytes;
+  }
+
+  #take(nowMonoMs: MonoMs, firstBytes: number): void {
     this.#readAtMonoMs = nowMonoMs;
-    this.#runBytes = this.#read() - this.#firstBytes;
+    this.#runBytes = this.#read(firstBytes) - firstBytes;
     if (nowMonoMs - this.#samples.at(-1)!.monoMs < WINDOW_MS / SAMPLES) return;
     this.#samples.push({ monoMs: nowMonoMs, runBytes: this.#runBytes });
     // The oldest stays as long as the next one is not a whole window ago.

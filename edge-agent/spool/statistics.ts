@@ -13,18 +13,21 @@ export function positionOf(state: CoreState): JournalPosition {
 
 export class Statistics {
   readonly #state: CoreState;
+  /** Recovery and ballast, which no footage is set against. */
+  readonly #openingBytes: number;
   #readAt: MonoMs = Number.NEGATIVE_INFINITY;
   #freeBytes = 0;
 
   constructor(state: CoreState) {
     this.#state = state;
+    this.#openingBytes = state.endurance.measure(true);
   }
 
   read(): WorkerStats {
     const { state } = this;
     const nowMonoMs = state.options.clock.mono();
     if (nowMonoMs - this.#readAt >= FRESH_MS) this.#refresh(nowMonoMs);
-    const written = state.endurance.runBytes;
+    const written = state.endurance.measure() - this.#openingBytes;
     const { footageBytes } = state.meter;
     return {
       state: state.diskState.state,

@@ -26,25 +26,20 @@ async function waits(wagon: FaultWagon, disk: SmallDisk): Promise<Wait> {
   disk.become('ro');
   const startMonoMs = monoMs();
   const agent = wagon.start();
-  const [, port] = (await agent.says(/"metricsPort":(\d+)/)) as unknown as [string, string];
-  const said = async () => {
-    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
-    return { status: answer.status, problems: ((await answer.json()) as { problems: string[] }).problems.join('; ') };
-  };
   const code = await until(`/healthz says why\n${agent.output().slice(-3000)}`, async () => {
-    const { status, problems } = await said();
+    const { status, problems } = await wagon.health();
     return status === 503 && /cannot be opened.*\((LR_[A-Z_]+)\)/.exec(problems)?.[1];
   });
   const documented = fs.readFileSync(path.join(ROOT, 'docs/errors.md'), 'utf8');
   check(documented.includes(`\`${code}\``) || code === 'LR_SYS_EROFS', `${code} is not explained in docs/errors.md`);
   await delay(6000);
   check(agent.child.exitCode === null, `the agent ended on a read-only disk: ${agent.output().slice(-2000)}`);
-  check((await said()).problems.includes(code), 'it no longer says why while the disk is still read-only');
+  check((await wagon.health()).problems.includes(code), 'it no longer says why while the disk is still read-only');
   disk.become('rw');
   const writableMonoMs = monoMs();
   await wagon.recordsSince(writableMonoMs, RECORDS_MS_MAX);
   const tookMs = monoMs() - writableMonoMs;
-  await until('/healthz is well', async () => (await said()).status === 200);
+  await until('/healthz is well', async () => (await wagon.health()).status === 200);
   return { startMonoMs, writableMonoMs, code, tookMs };
 }
 

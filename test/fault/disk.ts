@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '@longroof/base/random';
+import { until } from '../peers/program.js';
 import { fsck } from '../peers/wagon.js';
 import { accountedFor, check, fsckClean, gapMs, nothingLost } from './checks.js';
 import type { Report } from './report.js';
@@ -38,6 +39,14 @@ function expectCause(wagon: FaultWagon, cause: string, fromMonoMs: number, toMon
   }
 }
 
+/** S7: a state with an alarm. It may be trying again just then. */
+async function tells(wagon: FaultWagon, problem: string): Promise<void> {
+  await until(`/healthz says that ${problem}`, async () => {
+    const { status, problems } = await wagon.health();
+    return status === 503 && problems.includes(problem);
+  });
+}
+
 export async function diskFull(report: Report): Promise<void> {
   const disk = new SmallDisk(96);
   let wagon: FaultWagon | undefined;
@@ -53,6 +62,7 @@ export async function diskFull(report: Report): Promise<void> {
       // The point of it: there is no room left.
     }
     await delay(6000);
+    await tells(wagon, 'the disk is full');
     fs.rmSync(filler);
     const freeMonoMs = monoMs();
     await recovered(wagon, before);
@@ -71,6 +81,7 @@ export async function diskReadOnly(report: Report): Promise<void> {
     const fromMonoMs = monoMs();
     wagon.faults(`errno=${EROFS}`);
     await delay(5000);
+    await tells(wagon, 'the disk is read-only');
     wagon.faults('');
     const toMonoMs = monoMs();
     await recovered(wagon, before);

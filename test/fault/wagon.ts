@@ -8,6 +8,7 @@ import { makeMedia, SMALL } from '../peers/media.js';
 import { type Program, startProgram, until } from '../peers/program.js';
 import { type RtspServer, startRtspServer } from '../peers/rtsp/server.js';
 import { bin, journalRecords, prepareWagon, ROOT } from '../peers/wagon.js';
+import { check } from './checks.js';
 import { type Row, spoolRows } from './rows.js';
 
 /** Between the first record of a run and the last opened stream, on a busy machine. */
@@ -76,6 +77,14 @@ export class FaultWagon {
   wallStepMs(): number {
     const seen = execFileSync(process.execPath, ['-p', 'Date.now()'], { env: { ...process.env, ...this.#env() }, encoding: 'utf8' });
     return Number(seen) - Date.now();
+  }
+
+  /** What /healthz of the running agent says. */
+  async health(): Promise<{ status: number; problems: string }> {
+    check(this.agent !== undefined, 'an agent runs');
+    const [, port] = await this.agent.says(/"metricsPort":(\d+)/);
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
+    return { status: answer.status, problems: ((await answer.json()) as { problems: string[] }).problems.join('; ') };
   }
 
   /** Every camera has a durable fragment that ends later than `sinceMonoMs`. */
