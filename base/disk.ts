@@ -49,6 +49,25 @@ function act<T>(what: string, file: string | number, run: () => T): T {
   }
 }
 
+/** With its parents. Not by Node's `recursive`, which answers ENOENT where the file system is read-only or fails. */
+function makeDirectories(directory: string): void {
+  const make = (): void => {
+    try {
+      fs.mkdirSync(directory, { mode: 0o700 });
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST' || !fs.statSync(directory).isDirectory()) throw error;
+    }
+  };
+  try {
+    make();
+  } catch (error) {
+    const parent = path.dirname(directory);
+    if (errorCode(error) !== 'ENOENT' || parent === directory) throw error;
+    makeDirectories(parent);
+    make();
+  }
+}
+
 export const systemDisk: Disk = {
   openAppend: (file, options) => act('open', file, () => fs.openSync(file, options?.exclusive ? 'ax' : 'a', 0o600)),
   openRead: (file) => act('open', file, () => fs.openSync(file, 'r')),
@@ -100,7 +119,7 @@ export const systemDisk: Disk = {
         fs.closeSync(fd);
       }
     }),
-  makeDirectory: (directory) => act('mkdir', directory, () => void fs.mkdirSync(directory, { recursive: true, mode: 0o700 })),
+  makeDirectory: (directory) => act('mkdir', directory, () => makeDirectories(directory)),
   rename: (from, to) => act('rename', from, () => fs.renameSync(from, to)),
   remove: (file) => act('unlink', file, () => fs.unlinkSync(file)),
   readFile: (file) => act('read', file, () => fs.readFileSync(file)),

@@ -18,7 +18,8 @@ export interface WorkerSettings {
   configSha256: string;
   cameras: { camera: string; renditions: Rendition[] }[];
   retention: { originalMs: number; proxyMs: number };
-  waited?: Waited;
+  enduranceBytes?: number;
+  waited?: Waited[];
   /** One Int32: bytes queued towards the worker. */
   queued: SharedArrayBuffer;
   /** For tests: a module whose export `disk` stands in for the real one. */

@@ -45,6 +45,11 @@ export interface SpoolStats {
   flushesPerS: number;
   /** Block writes over footage bytes. */
   writeAmplification: number;
+  /** Block writes over the life of the spool, as far as they were counted: since then. */
+  writtenBytes: number;
+  writtenSinceUtcMs?: UtcMs;
+  /** Until the disk's rated endurance is used up, recording as in the last day; left out while that is not known. */
+  enduranceLeftYears?: number;
   journalNext: number;
 }
 
