@@ -183,7 +183,16 @@ t.test('pulls that wait, failed, or cannot be played here', { skip: missing, tim
   const { page } = viewer;
   await page.goto(`${address}/pulls/p-1`);
   await page.waitForSelector('text=cannot play H.265 originals');
-  t.equal(await page.locator('a[download]').count(), 2, 'a file for each part');
+  const downloads = await page.locator('a[download]').all();
+  const links = await Promise.all(downloads.map(async (link) => (await link.getAttribute('href')) ?? ''));
+  const withoutToken = links.map((href) => href.replace(/([?&])token=[^&]*&?/, '$1').replace(/[?&]$/, ''));
+  const files = withoutToken.filter((href) => !href.endsWith('.zip'));
+  t.same(files, ['/api/pulls/p-1/front.mp4', '/api/pulls/p-1/front.mp4?part=1'], 'a file for each part');
+  t.same(
+    withoutToken.filter((href) => href.endsWith('.zip')),
+    ['/api/pulls/p-1/export.zip'],
+    'and all of it as one export',
+  );
   t.notOk(
     api.asked.some((one) => one.includes('playlist')),
     'nothing is fetched that cannot be shown',
