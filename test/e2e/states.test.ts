@@ -8,7 +8,7 @@ import { until } from '../peers/program.js';
 import { chromiumProgram, openViewer, says, textOf, type Viewer } from './browser.js';
 import { type Canned, PAGE, startPageServer } from './page-server.js';
 
-t.setTimeout(300_000);
+t.setTimeout(600_000);
 
 const chromium = chromiumProgram();
 const missing = !chromium
@@ -89,7 +89,7 @@ async function open(language: 'en' | 'fa' = 'en'): Promise<{ viewer: Viewer; api
 
 t.test(
   'signing in: a wrong password is said with its code, and the page is where it was after an expiry',
-  { skip: missing, timeout: 120_000 },
+  { skip: missing, timeout: 300_000 },
   async (t) => {
     const { viewer, api, address, close } = await open();
     t.teardown(close);
@@ -110,7 +110,7 @@ t.test(
   },
 );
 
-t.test('the fleet in words; a centre that goes away and comes back', { skip: missing, timeout: 120_000 }, async (t) => {
+t.test('the fleet in words; a centre that goes away and comes back', { skip: missing, timeout: 300_000 }, async (t) => {
   const { viewer, api, address, close } = await open();
   t.teardown(close);
   fill(api);
@@ -138,7 +138,7 @@ t.test('the fleet in words; a centre that goes away and comes back', { skip: mis
 
 t.test(
   'the timeline: read and select by pointer and by keyboard, and a request that is refused',
-  { skip: missing, timeout: 120_000 },
+  { skip: missing, timeout: 300_000 },
   async (t) => {
     const { viewer, api, address, close } = await open();
     t.teardown(close);
@@ -176,7 +176,7 @@ t.test(
   },
 );
 
-t.test('pulls that wait, failed, or cannot be played here', { skip: missing, timeout: 120_000 }, async (t) => {
+t.test('pulls that wait, failed, or cannot be played here', { skip: missing, timeout: 300_000 }, async (t) => {
   const { viewer, api, address, close } = await open();
   t.teardown(close);
   fill(api);
@@ -211,7 +211,7 @@ t.test('pulls that wait, failed, or cannot be played here', { skip: missing, tim
 for (const language of ['en', 'fa'] as const) {
   t.test(
     `every cause has words, and nothing runs over the edge of a phone: ${language}`,
-    { skip: missing, timeout: 120_000 },
+    { skip: missing, timeout: 300_000 },
     async (t) => {
       const { viewer, api, address, close } = await open(language);
       t.teardown(close);

@@ -21,7 +21,7 @@ import { MemorySpool } from './memory-spool.js';
 import { ScriptedController } from './scripted-controller.js';
 
 const seed = testSeed();
-t.setTimeout(110_000);
+t.setTimeout(300_000);
 t.comment(`LONGROOF_SEED=${seed}`);
 const random: Random = seededRandom(seed);
 const UNIT = 'wagon-1';
