@@ -102,19 +102,19 @@ export class SpoolCore {
     return this.state.recovered.identity;
   }
 
-  #stream(name: StreamName): LiveStream {
+  /** One that is new is accounted for from `sinceMonoMs` on: it may have been opened before this thread came to it. */
+  #stream(name: StreamName, sinceMonoMs: MonoMs = this.state.options.clock.mono()): LiveStream {
     const text = streamText(name);
     let stream = this.state.streams.get(text);
     if (!stream) {
-      const nowMonoMs = this.state.options.clock.mono();
-      stream = { name: streamOf(text), text, coverage: new Coverage(nowMonoMs, 'configuration'), nextSeq: 0, dirty: true };
+      stream = { name: streamOf(text), text, coverage: new Coverage(sinceMonoMs, 'configuration'), nextSeq: 0, dirty: true };
       this.state.streams.set(text, stream);
     }
     return stream;
   }
 
   openStream(name: StreamName, atMonoMs: MonoMs = this.state.options.clock.mono()): void {
-    const stream = this.#stream(name);
+    const stream = this.#stream(name, atMonoMs);
     draftGaps(this.state, stream, stream.coverage.open(atMonoMs));
     stream.dirty = true;
   }
