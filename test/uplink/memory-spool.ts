@@ -2,10 +2,12 @@
  * A spool in memory for tests of the uplink: real metadata, hashes and journal chain, no disk. Faults that it can be told to show:
  * a fragment that cannot be read, an init segment that is gone.
  */
+
 import { sha256Hex } from '@longroof/base/canonical';
 import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { Random } from '@longroof/base/random';
+import { systemMemory } from '@longroof/edge-agent/capture/arena';
 import type { DurableStream, HoldRequest, Selection, Spool, SpoolStats, StoredFragment } from '@longroof/edge-agent/spool/spool';
 import type { FragmentMeta, StreamName } from '@longroof/protocol/fragment';
 import { GENESIS_PREV, type JournalBodies, type JournalRecord, type JournalType, recordHash, recordText } from '@longroof/protocol/journal';
@@ -22,8 +24,8 @@ export class MemorySpool implements Spool {
   readonly inits = new Map<string, Buffer>();
   acknowledgedNext = 0;
   storeEpoch: string | undefined;
-  /** Released by an earlier store only. */
   readonly holds = new Map<string, HoldRequest>();
+  /** Released by an earlier store only. */
   readonly voids = new Set<MemoryFragment>();
   reads = 0;
   readonly #clock: Clock;
@@ -158,9 +160,7 @@ export class MemorySpool implements Spool {
     this.#journalListeners.push(listener);
   }
 
-  allocate(bytes: number): Buffer {
-    return Buffer.alloc(bytes);
-  }
+  readonly memory = systemMemory;
 
   write(): boolean {
     throw new Fault('internal', 'LR_TEST', 'not in this stand-in');
