@@ -9,7 +9,7 @@ import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protoc
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { BuiltFragment } from '../fragment/fragment.js';
 import { MemoryPool } from './memory-pool.js';
-import { type Call, type FromWorker, type JournalPosition, revive, type ToWorker, type WorkerStats } from './messages.js';
+import { asBuffer, type Call, type FromWorker, type JournalPosition, nameOf, revive, type ToWorker, type WorkerStats } from './messages.js';
 import type {
   DurableStream,
   HoldRequest,
@@ -280,14 +280,6 @@ export class SpoolClient implements Spool {
       await this.#worker.terminate();
     }
   }
-}
-
-function nameOf(stream: StreamName): StreamName {
-  return { camera: stream.camera, rendition: stream.rendition };
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /**

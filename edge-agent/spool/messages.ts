@@ -89,3 +89,12 @@ export function plainFault(fault: Fault): PlainFault {
 export function revive(plain: PlainFault): Fault {
   return new Fault(plain.kind, plain.code, plain.message, plain.hint === undefined ? {} : { hint: plain.hint });
 }
+
+/** The members of a name alone: whatever else stands beside them does not cross. */
+export function nameOf(stream: StreamName): StreamName {
+  return { camera: stream.camera, rendition: stream.rendition };
+}
+
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
