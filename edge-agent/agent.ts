@@ -8,6 +8,7 @@ import type { Fault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { checkReload, renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
 import { type Commander, createCommander } from './command/commander.js';
+import { runAsUser } from './derive/user.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { Gnss } from './health/gnss.js';
 import { TrackLog } from './health/track-log.js';
@@ -230,7 +231,7 @@ export class Agent {
 
   #startUplink(): void {
     const { disk, log } = this.#options;
-    const { controller, unit, identity, spool } = this.#config;
+    const { controller, unit, identity, spool, media } = this.#config;
     if (!controller) return;
     const clock = this.#believedClock();
     this.#uplink = createUplink({
@@ -251,6 +252,7 @@ export class Agent {
       clock,
       log: log.child({ part: 'command' }),
       dir: spool.path,
+      runAs: () => runAsUser(disk, media?.user, process.getuid?.()),
     });
     this.#commander.start();
     this.#uplink.start();

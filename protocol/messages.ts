@@ -3,7 +3,7 @@
  * Whatever arrives is checked member by member by the reader before it is used.
  */
 import type { UtcMs } from '@longroof/base/clock';
-import type { FragmentMeta, Rendition } from './fragment.js';
+import type { CameraRendition, FragmentMeta, Rendition } from './fragment.js';
 
 export const MESSAGE_BYTES_MAX = 128 * 1024;
 
@@ -96,9 +96,20 @@ export interface DesiredState {
 export interface DesiredPull {
   pullId: string;
   cameras: string[];
-  rendition: Rendition;
+  rendition: CameraRendition;
   fromUtcMs: UtcMs;
   toUtcMs: UtcMs;
+  /** A copy of this rate is to be made of the rendition and sent in its place. A unit from before this member sends the rendition itself. */
+  rateBps?: number;
+}
+/** Of a derived copy, in bits a second. */
+export const RATE_BPS_MIN = 50_000;
+export const RATE_BPS_MAX = 8_000_000;
+/** Making copies takes CPU: spans times cameras of one pull with a rate. */
+export const RATE_CAMERA_MS_MAX = 4 * 3_600_000;
+
+export function isRateBps(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= RATE_BPS_MIN && (value as number) <= RATE_BPS_MAX;
 }
 /** Pulls that one desired state may name. */
 export const PULLS_MAX = 64;

@@ -1,9 +1,9 @@
-/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port. */
+/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port, `media` makes copies as the agent's own user. */
 import { createHash } from 'node:crypto';
 import * as c from '@longroof/base/config';
 import type { Disk } from '@longroof/base/disk';
 import { Fault } from '@longroof/base/errors';
-import type { Rendition } from './fragment.js';
+import type { CameraRendition } from './fragment.js';
 
 const camera = c.object({
   id: c.id(),
@@ -32,6 +32,14 @@ const unixPath: c.Check<string> = {
   },
 };
 
+/** As in passwd(5) on Debian. */
+const userName: c.Check<string> = {
+  read(value, key, context) {
+    if (typeof value === 'string' && /^[a-z_][a-z0-9_-]{0,31}$/.test(value)) return value;
+    return context.wrong(key, value, 'the name of a user of this machine');
+  },
+};
+
 const unit = c.object({
   unit: c.id(),
   controller: c.optional(c.url('mqtts')),
@@ -45,6 +53,7 @@ const unit = c.object({
   gnss: c.optional(c.url('gpsd')),
   board: c.optional(unixPath),
   metrics: c.optional(c.object({ port: c.integer(0, 65_535) })),
+  media: c.optional(c.object({ user: c.optional(userName) })),
   log: c.optional(c.choice('debug', 'info', 'warn', 'error'), 'info'),
   cameras: c.list(camera, 0, 16, 'cameras'),
 });
@@ -72,7 +81,7 @@ export function loadUnitConfig(disk: Disk, file: string): { config: UnitConfig; 
   return { config, sha256: createHash('sha256').update(source).digest('hex') };
 }
 
-export function renditionsOf(camera: CameraConfig): Rendition[] {
+export function renditionsOf(camera: CameraConfig): CameraRendition[] {
   return camera.sub ? ['original', 'proxy'] : ['original'];
 }
 

@@ -3,6 +3,7 @@ import { parseRfc3339, rfc3339 } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
+import { parseRate } from '../fleet/rate.js';
 import { requireRight } from './access.js';
 import { Pull, PullParams, PullRequestBody, Pulls, ViewGrant, ViewRequest } from './schemas.js';
 import type { ApiParts } from './server.js';
@@ -72,12 +73,14 @@ export function pullRoutes(app: FastifyInstance, parts: ApiParts): void {
 
 /** Enters the request in the audit chain, granted or refused. */
 async function createPull({ pulls, audit }: ApiParts, person: string, body: Static<typeof PullRequestBody>): Promise<string> {
-  const { unitId, cameras, from, to, quality, reason, caseNumber } = body;
-  const act = { person, reason, detail: { cameras, from, to, quality, ...(caseNumber === undefined ? {} : { caseNumber }) } };
+  const { unitId, cameras, from, to, quality, rate, reason, caseNumber } = body;
+  const asked = { cameras, from, to, quality, ...(rate === undefined ? {} : { rate }) };
+  const act = { person, reason, detail: { ...asked, ...(caseNumber === undefined ? {} : { caseNumber }) } };
   let id: string;
   try {
     const times = { fromUtcMs: parseRfc3339(from), toUtcMs: parseRfc3339(to) };
-    const request = { unitId, cameras, ...times, rendition: quality, reason };
+    const copy = rate === undefined ? {} : { rateBps: parseRate(rate) };
+    const request = { unitId, cameras, ...times, rendition: quality, reason, ...copy };
     id = await pulls.create(person, caseNumber === undefined ? request : { ...request, caseNumber });
   } catch (error) {
     const { code } = toFault(error, 'create a pull');

@@ -1,5 +1,6 @@
 /** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
+import { RATE_PATTERN } from '../fleet/rate.js';
 import type { CoverageShape, ProblemShape, PullShape, SessionShape, UnitShape } from './shapes.js';
 
 const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
@@ -64,8 +65,18 @@ export const PullRequestBody = closed({
   from: time(),
   to: time(),
   quality: Quality,
+  rate: Type.Optional(
+    Type.String({ pattern: RATE_PATTERN, description: 'a copy of this rate, made on the wagon from `quality`, bits a second: `300k`' }),
+  ),
   reason: Type.String({ maxLength: 500, description: 'why; stands in the audit chain' }),
   caseNumber: Type.Optional(Type.String({ maxLength: 100 })),
+});
+const MadeFrom = Type.Object({
+  rendition: Quality,
+  run: Type.Number(),
+  seqFirst: Type.Number(),
+  seqLast: Type.Number(),
+  root: Type.String(),
 });
 const Span = { camera: Type.String(), from: time(), to: time() };
 export const Pull = Type.Object({
@@ -75,6 +86,13 @@ export const Pull = Type.Object({
   from: time(),
   to: time(),
   quality: Quality,
+  rate: Type.Optional(Type.String({ description: 'a copy of this rate was asked for' })),
+  derived: Type.Optional(
+    Type.Object(
+      { rateBps: Type.Number(), tool: Type.String(), heightMax: Type.Number(), keyMs: Type.Number(), audio: Type.Boolean() },
+      { description: 'what comes home is a copy made on the wagon, in this way' },
+    ),
+  ),
   reason: Type.String(),
   caseNumber: Type.Optional(Type.String()),
   person: Type.String(),
@@ -86,7 +104,14 @@ export const Pull = Type.Object({
   bytesDone: bytes(),
   bytesTotal: nullable(bytes()),
   parts: Type.Array(
-    Type.Object({ ...Span, bytesDone: bytes(), bytesTotal: bytes(), codec: nullable(Type.String()), mp4Parts: Type.Number() }),
+    Type.Object({
+      ...Span,
+      bytesDone: bytes(),
+      bytesTotal: bytes(),
+      codec: nullable(Type.String()),
+      mp4Parts: Type.Number(),
+      madeFrom: Type.Optional(Type.Array(MadeFrom, { description: 'of a copy: its originals, with the Merkle root of their SHA-256' })),
+    }),
   ),
   missing: Type.Array(Type.Object({ ...Span, cause: Type.String() })),
 });

@@ -48,6 +48,10 @@ export interface PullShape {
   from: string;
   to: string;
   quality: 'proxy' | 'original';
+  /** A copy of this rate was asked for: `300k`. */
+  rate?: string;
+  /** Once planned: what comes home is not what the camera sent but a copy made on the wagon, and how it was made. */
+  derived?: { rateBps: number; tool: string; heightMax: number; keyMs: number; audio: boolean };
   reason: string;
   caseNumber?: string;
   person: string;
@@ -61,7 +65,17 @@ export interface PullShape {
   bytesDone: number;
   bytesTotal: number | null;
   /** Per camera, once planned. */
-  parts: { camera: string; from: string; to: string; bytesDone: number; bytesTotal: number; codec: string | null; mp4Parts: number }[];
+  parts: {
+    camera: string;
+    from: string;
+    to: string;
+    bytesDone: number;
+    bytesTotal: number;
+    codec: string | null;
+    mp4Parts: number;
+    /** Of a copy: the fragments that it was made from, with the Merkle root of their SHA-256. */
+    madeFrom?: { rendition: 'proxy' | 'original'; run: number; seqFirst: number; seqLast: number; root: string }[];
+  }[];
   missing: { camera: string; from: string; to: string; cause: string }[];
 }
 

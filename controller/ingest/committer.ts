@@ -74,8 +74,10 @@ export class Committer {
       const life = `${meta.unit} ${meta.epoch}`;
       const wallsOf = walls.get(life) ?? new Walls({ trx, unit: meta.unit, epoch: meta.epoch });
       walls.set(life, wallsOf);
-      if (!rows.has(nameOf(meta)))
-        rows.set(nameOf(meta), fragmentRow(meta, await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall), nowMs, place));
+      if (rows.has(nameOf(meta))) continue;
+      // A copy keeps the claim of its originals, which may be of another boot than the one it was made in.
+      const wall = meta.rendition === 'derived' ? meta.wall : await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall);
+      rows.set(nameOf(meta), fragmentRow(meta, wall, nowMs, place));
     }
     const written = await trx
       .insertInto('fragment')

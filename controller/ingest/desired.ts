@@ -47,6 +47,7 @@ export class DesiredSender {
         rendition: pull.rendition,
         fromUtcMs: pull.from_utc_ms,
         toUtcMs: pull.to_utc_ms,
+        ...(pull.rate_bps === null ? {} : { rateBps: pull.rate_bps }),
       }));
       return { what: 'longroof-desired-1', unit, epoch, generation, pulls };
     });

@@ -220,10 +220,22 @@ const PROOF: Migration = {
     }),
 };
 
+/** Pulls that ask for a copy of a lower rate, and what the copies were made from. */
+const COPIES: Migration = {
+  up: (db) =>
+    atOnce(db, async (trx) => {
+      await trx.schema.alterTable('pull').addColumn('rate_bps', sql.raw(NUMBER)).execute();
+      await trx.schema.alterTable('pull').addColumn('derived_json', TEXT).execute();
+      await trx.schema.alterTable('pull_part').addColumn('from_json', TEXT).execute();
+    }),
+};
+
 /** All of a step or nothing. The migrator opens a transaction itself where it believes that the database can undo such changes. */
 async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promise<void>): Promise<void> {
   if (db.isTransaction) await run(db);
   else await db.transaction().execute(run);
 }
 
-export const migrations: MigrationProvider = { getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF }) };
+export const migrations: MigrationProvider = {
+  getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF, '0003-copies': COPIES }),
+};

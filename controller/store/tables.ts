@@ -2,7 +2,7 @@
  * 6. The tables, as the query layer sees them: the portable subset of SQLite and PostgreSQL. Times are UTC milliseconds in plain
  * numbers, booleans 0 or 1, hashes lower-case hex, JSON text. A migration creates exactly these.
  */
-import type { Rendition, WallSource } from '@longroof/protocol/fragment';
+import type { CameraRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 
 export interface UnitTable {
@@ -140,7 +140,7 @@ export interface PullTable {
   id: string;
   unit: string;
   cameras_json: string;
-  rendition: Rendition;
+  rendition: CameraRendition;
   from_utc_ms: number;
   to_utc_ms: number;
   reason: string;
@@ -156,6 +156,10 @@ export interface PullTable {
   planned_utc_ms: number | null;
   ended_utc_ms: number | null;
   bytes_total: number | null;
+  /** A copy of that rate was asked for. */
+  rate_bps: number | null;
+  /** DerivedBy, once the unit has said how it made its copies. */
+  derived_json: string | null;
 }
 export interface PullPartTable {
   pull: string;
@@ -167,6 +171,8 @@ export interface PullPartTable {
   seq_first: number;
   seq_last: number;
   bytes: number;
+  /** DerivedFrom[] of a part that is a copy. */
+  from_json: string | null;
 }
 export interface PullMissingTable {
   pull: string;

@@ -103,7 +103,8 @@ function failed(state: CoreState, error: unknown): void {
 
 function account(state: CoreState, text: string, meta: FragmentMeta): void {
   const stream = state.streams.get(text);
-  if (!stream) return;
+  // A derived copy is of a time that its originals account for.
+  if (!stream || meta.rendition === 'derived') return;
   const { startMonoMs, lostPackets } = meta;
   const how = { adjoins: adjoins(stream.last, meta), lostPackets };
   draftGaps(state, stream, stream.coverage.fragment(startMonoMs, startMonoMs + durationMs(meta), how));

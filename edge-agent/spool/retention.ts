@@ -13,7 +13,7 @@ import { REELS_FOLDER } from './layout.js';
 import { streamOf } from './recover-coverage.js';
 import type { ReelRow } from './rows.js';
 import { reelName } from './scan.js';
-import { RUNG_ORIGINAL, RUNG_PROXY } from './schema.js';
+import { RUNG_DERIVED, RUNG_ORIGINAL, RUNG_PROXY } from './schema.js';
 import type { CoreState } from './state.js';
 
 const MIB = 1024 * 1024;
@@ -30,6 +30,7 @@ export interface Candidates {
   /** Oldest first, by rung. */
   originals: readonly ReelRow[];
   proxies: readonly ReelRow[];
+  derived: readonly ReelRow[];
 }
 
 /** Pure: picks until `bytes` are freed or nothing is left. `isExpired` says whether a reel's promise is kept already. */
@@ -46,7 +47,7 @@ export function chooseReels(candidates: Candidates, bytes: number, isExpired: (r
       left -= reel.fileBytes;
     }
   };
-  const byAge = [...candidates.originals, ...candidates.proxies].sort((a, b) => a.id - b.id);
+  const byAge = [...candidates.originals, ...candidates.proxies, ...candidates.derived].sort((a, b) => a.id - b.id);
   take(candidates.released, 'released');
   take(byAge.filter(isExpired), 'expired');
   take(candidates.originals, 'no-space');
@@ -76,6 +77,7 @@ export function planReclaim(state: CoreState): void {
   const now = { monoMs: state.options.clock.mono(), wall: state.recovered.wall.now() };
   const { originalMs, proxyMs } = state.options.retention;
   const isExpired = (reel: ReelRow): boolean => {
+    if (reel.rung === RUNG_DERIVED) return true;
     const promisedMs = reel.rung === RUNG_ORIGINAL ? originalMs : proxyMs;
     return state.recovered.time.ageMs(reel, now.monoMs, now.wall) - (reel.endMono - reel.startMono) > promisedMs;
   };
@@ -83,6 +85,7 @@ export function planReclaim(state: CoreState): void {
     released: index.releasedReels(REELS_MAX),
     originals: index.oldestReels(RUNG_ORIGINAL, REELS_MAX),
     proxies: index.oldestReels(RUNG_PROXY, REELS_MAX),
+    derived: index.oldestReels(RUNG_DERIVED, REELS_MAX),
   };
   const doomed = chooseReels(candidates, overBytes + marginBytes / 2, isExpired);
   const names = new Map(index.streams().map((row) => [row.id, row.name]));

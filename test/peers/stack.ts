@@ -37,7 +37,8 @@ export interface Stack {
   controller(): Program;
   agent(): Program;
   startController(): Promise<void>;
-  startAgent(): void;
+  /** With more in its environment than this process has. */
+  startAgent(env?: Record<string, string>): void;
   close(): Promise<void>;
 }
 
@@ -144,8 +145,8 @@ class RealStack implements Stack {
     });
   }
 
-  startAgent(): void {
-    this.#agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile]);
+  startAgent(env: Record<string, string> = {}): void {
+    this.#agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], { env });
   }
 
   async close(): Promise<void> {
