@@ -149,7 +149,7 @@ export function usePull(id: string): UseQueryResult<PullShape> {
   });
 }
 
-export type PullRequest = Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 'quality' | 'reason' | 'caseNumber'>;
+export type PullRequest = Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 'quality' | 'rate' | 'reason' | 'caseNumber'>;
 
 export function useCreatePull() {
   const client = useQueryClient();

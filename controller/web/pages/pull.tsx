@@ -33,6 +33,7 @@ function Pull({ pull }: { pull: PullShape }) {
         <PullStateBadge state={pull.state} />
       </div>
       <State pull={pull} />
+      <Copy pull={pull} />
       <Footage pull={pull} />
       <Missing pull={pull} />
       <Facts pull={pull} />
@@ -72,6 +73,20 @@ function State({ pull }: { pull: PullShape }) {
         </Text>
       ) : null}
     </Paper>
+  );
+}
+
+/** What comes home is not what the camera sent: said before anybody looks at it. */
+function Copy({ pull }: { pull: PullShape }) {
+  const { t } = useTranslation();
+  if (!pull.derived) return null;
+  const fragments = pull.parts.flatMap((part) => part.madeFrom ?? []).reduce((sum, from) => sum + from.seqLast - from.seqFirst + 1, 0);
+  const { rateBps, heightMax, audio } = pull.derived;
+  const how = t(audio ? 'pull.copyHow' : 'pull.copySilent', { rate: Math.round(rateBps / 1000), height: heightMax });
+  return (
+    <Alert color="blue" title={t('pull.copy')} data-testid="derived">
+      {how} {t('pull.copyFrom', { fragments, quality: t(`quality.${pull.quality}`) })}
+    </Alert>
   );
 }
 
@@ -133,7 +148,10 @@ function Facts({ pull }: { pull: PullShape }) {
           <Moment at={pull.from} /> — <Moment at={pull.to} /> ({format.length(Date.parse(pull.to) - Date.parse(pull.from))})
         </dd>
         <dt>{t('pull.quality')}</dt>
-        <dd>{t(`quality.${pull.quality}`)}</dd>
+        <dd>
+          {t(`quality.${pull.quality}`)}
+          {pull.rate ? `, ${t('pull.rate', { rate: pull.rate })}` : ''}
+        </dd>
         <dt>{t('pull.reason')}</dt>
         <dd>
           <bdi>{pull.reason}</bdi>

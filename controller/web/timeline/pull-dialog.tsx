@@ -1,10 +1,10 @@
 /** Asks for footage: cameras, time, quality and the reason, and says beforehand what it will give and what it cannot. */
-import { Alert, Button, Checkbox, Group, Modal, Radio, Stack, Textarea, TextInput } from '@mantine/core';
+import { Alert, Button, Checkbox, Group, Modal, NativeSelect, Radio, Stack, Textarea, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { PullShape, UnitShape } from '../../api/shapes.js';
 import { nowMs } from '../api/clock.js';
-import { useCreatePull } from '../api/queries.js';
+import { type PullRequest, useCreatePull } from '../api/queries.js';
 import type { Range } from '../logic/coverage.js';
 import { inputMs, inputText, utcText } from '../logic/format.js';
 import { Icon } from '../parts/icons.js';
@@ -16,12 +16,15 @@ import { PullPreview } from './pull-preview.js';
 const REASON_MIN = 3;
 const REASON_MAX = 500;
 const CASE_MAX = 100;
+const RATES = ['150k', '300k', '1M', '2M'];
 
 interface Form {
   cameras: string[];
   from: string;
   to: string;
   quality: PullShape['quality'];
+  /** Of a copy that the wagon makes; empty for footage as it was recorded. */
+  rate: string;
   reason: string;
   caseNumber: string;
 }
@@ -34,6 +37,7 @@ export function PullDialog({ unit, range, onClose }: { unit: UnitShape; range: R
     from: inputText(Math.floor(range.fromMs / 1000) * 1000),
     to: inputText(Math.min(Math.ceil(range.toMs / 1000) * 1000, Math.floor(nowMs() / 1000) * 1000)),
     quality: 'proxy',
+    rate: '',
     reason: '',
     caseNumber: '',
   }));
@@ -58,6 +62,20 @@ interface FormProps {
   change(part: Partial<Form>): void;
 }
 
+function requestOf(unit: UnitShape, form: Form, range: Range): PullRequest {
+  const caseNumber = form.caseNumber.trim();
+  return {
+    unitId: unit.id,
+    cameras: form.cameras,
+    from: new Date(range.fromMs).toISOString(),
+    to: new Date(range.toMs).toISOString(),
+    quality: form.quality,
+    ...(form.rate === '' ? {} : { rate: form.rate }),
+    reason: form.reason.trim(),
+    ...(caseNumber === '' ? {} : { caseNumber }),
+  };
+}
+
 function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): void }) {
   const { t } = useTranslation();
   const create = useCreatePull();
@@ -78,19 +96,7 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
         event.currentTarget.querySelector<HTMLTextAreaElement>('textarea[name="reason"]')?.focus();
       return;
     }
-    const caseNumber = form.caseNumber.trim();
-    create.mutate(
-      {
-        unitId: unit.id,
-        cameras: form.cameras,
-        from: new Date(range.fromMs).toISOString(),
-        to: new Date(range.toMs).toISOString(),
-        quality: form.quality,
-        reason: form.reason.trim(),
-        ...(caseNumber === '' ? {} : { caseNumber }),
-      },
-      { onSuccess: (pull) => navigate(`/pulls/${encodeURIComponent(pull.id)}`) },
-    );
+    create.mutate(requestOf(unit, form, range), { onSuccess: (pull) => navigate(`/pulls/${encodeURIComponent(pull.id)}`) });
   };
   return (
     <form onSubmit={submit} noValidate>
@@ -98,6 +104,7 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
         <Cameras unit={unit} form={form} change={change} error={tried ? cameraError : undefined} />
         <Times form={form} change={change} error={timeError ?? futureError} />
         <Quality form={form} change={change} />
+        <Rate form={form} change={change} />
         <PullPreview unitId={unit.id} cameras={form.cameras} quality={form.quality} range={range} />
         <Reason form={form} change={change} error={tried ? reasonError : undefined} />
         {unit.online ? null : (
@@ -181,6 +188,21 @@ function Quality({ form, change }: Omit<PartProps, 'error'>) {
         <Radio value="original" label={t('quality.original')} description={t('request.originalHint')} />
       </div>
     </Radio.Group>
+  );
+}
+
+function Rate({ form, change }: Omit<PartProps, 'error'>) {
+  const { t } = useTranslation();
+  const copies = RATES.map((rate) => ({ value: rate, label: t('request.rateCopy', { rate }) }));
+  return (
+    <NativeSelect
+      label={t('request.rate')}
+      description={form.rate === '' ? undefined : t('request.rateHint')}
+      name="rate"
+      value={form.rate}
+      data={[{ value: '', label: t('request.rateNone') }, ...copies]}
+      onChange={(event) => change({ rate: event.currentTarget.value })}
+    />
   );
 }
 
