@@ -206,12 +206,15 @@ function reelRow(state: CoreState, reel: Reel, rowFirst: number | null, rowLast:
 /** Everything of this commit is durable and indexed. */
 function settle(state: CoreState): CommitResult {
   const durable = new Map<string, DurableStream>();
-  for (const { meta, reel } of state.unindexed)
+  for (const { meta, reel } of state.unindexed) {
+    // A commit may hold the end of one reel and the beginning of the next, in any order.
+    if ((durable.get(reel.stream)?.seq ?? -1) > meta.seq) continue;
     durable.set(reel.stream, {
       stream: { camera: meta.camera, rendition: meta.rendition },
       seq: meta.seq,
       endMonoMs: meta.startMonoMs + durationMs(meta),
     });
+  }
   state.fragments += state.unindexed.length;
   state.unindexed = [];
   for (const reel of state.catalogued) {

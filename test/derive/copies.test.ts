@@ -1,0 +1,168 @@
+/**
+ * Copies on the unit, with a real spool and the real encoder: what was made before a restart is sent and not made again, footage of an
+ * earlier boot keeps its time, and footage that cannot be copied is told as missing.
+ */
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { systemClock } from '@longroof/base/clock';
+import { systemDisk } from '@longroof/base/disk';
+import { silentLog } from '@longroof/base/log';
+import { type Commander, createCommander } from '@longroof/edge-agent/command/commander';
+import { openSpool } from '@longroof/edge-agent/spool/open';
+import type { Spool, StoredFragment } from '@longroof/edge-agent/spool/spool';
+import { fragmentKey, type Outcome } from '@longroof/edge-agent/uplink/fragment-queue';
+import type { DesiredReceiver } from '@longroof/edge-agent/uplink/session';
+import type { DoneBody } from '@longroof/protocol/journal';
+import type { DesiredPull } from '@longroof/protocol/messages';
+import t, { type Test } from 'tap';
+import { fillSpool, footageOf } from '../peers/footage.js';
+import { makeMedia, SMALL } from '../peers/media.js';
+import { until } from '../peers/program.js';
+import { journalRecords } from '../peers/wagon.js';
+
+t.setTimeout(110_000);
+const UNIT = 'wagon-1';
+const FRONT = { camera: 'front', rendition: 'original' as const };
+const SECONDS = 130;
+
+class HandUplink {
+  receiver: DesiredReceiver | undefined;
+  readonly sent: StoredFragment[] = [];
+  answers = true;
+  attach(receiver: DesiredReceiver): void {
+    this.receiver = receiver;
+  }
+  enqueue(fragment: StoredFragment): Promise<Outcome> {
+    this.sent.push(fragment);
+    return this.answers ? Promise.resolve('stored') : new Promise(() => undefined);
+  }
+}
+
+interface Unit {
+  spool: Spool;
+  uplink: HandUplink;
+  commander: Commander;
+  stop(): Promise<void>;
+}
+
+class Wagon {
+  readonly dir = mkdtempSync(path.join(tmpdir(), 'longroof-copies-'));
+  readonly #keyPem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  #generation = 0;
+
+  async start(boot: string): Promise<Unit> {
+    const spool = await openSpool({
+      ...{ path: path.join(this.dir, 'spool'), quotaBytes: 512 * 2 ** 20, unit: UNIT, journalKeyPem: this.#keyPem, version: '0.1.0' },
+      ...{ configSha256: '0'.repeat(64), cameras: [{ camera: 'front', renditions: ['original'] }], clock: systemClock, log: silentLog },
+      faults: { boot },
+    });
+    const uplink = new HandUplink();
+    const dir = path.join(this.dir, 'spool');
+    const commander = createCommander({ uplink, spool, disk: systemDisk, clock: systemClock, log: silentLog, dir });
+    commander.start();
+    const stop = async (): Promise<void> => {
+      await commander.stop();
+      await spool.close();
+    };
+    return { spool, uplink, commander, stop };
+  }
+
+  give({ spool, uplink }: Unit, pull: DesiredPull): void {
+    this.#generation += 1;
+    const state = { what: 'longroof-desired-1', unit: UNIT, epoch: spool.identity.epoch, generation: this.#generation, pulls: [pull] };
+    uplink.receiver?.desired(JSON.parse(JSON.stringify(state)) as Record<string, unknown>);
+  }
+
+  done(pullId: string): DoneBody[] {
+    return journalRecords(path.join(this.dir, 'spool'))
+      .filter((record) => record['type'] === 'done')
+      .map((record) => record['body'] as DoneBody)
+      .filter((body) => body.pullId === pullId);
+  }
+
+  remove(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+async function recordedWagon(t: Test): Promise<{ wagon: Wagon; fromUtcMs: number; toUtcMs: number }> {
+  const wagon = new Wagon();
+  t.teardown(() => wagon.remove());
+  const first = await wagon.start('boot-1');
+  const startMonoMs = systemClock.mono() - (SECONDS + 5) * 1000;
+  const file = await makeMedia({ ...SMALL, gopS: 2 });
+  await fillSpool(first.spool, await footageOf({ file, seconds: SECONDS, stream: FRONT, startMonoMs }));
+  await first.stop();
+  const beginUtcMs = systemClock.utc() - systemClock.mono() + startMonoMs;
+  return { wagon, fromUtcMs: beginUtcMs + 15_500, toUtcMs: beginUtcMs + 115_500 };
+}
+
+const keys = (fragments: readonly StoredFragment[]): string[] => fragments.map(({ meta }) => fragmentKey(meta)).sort();
+
+t.test('made once, sent until it is there, with the time of its originals', async (t) => {
+  const { wagon, fromUtcMs, toUtcMs } = await recordedWagon(t);
+  const pull: DesiredPull = { pullId: 'p-1', cameras: ['front'], rendition: 'original', fromUtcMs, toUtcMs, rateBps: 100_000 };
+  const second = await wagon.start('boot-2');
+  second.uplink.answers = false;
+  wagon.give(second, pull);
+  const planned = await until('planned', () => wagon.done('p-1')[0], 60_000);
+  const [part, ...more] = planned.parts ?? [];
+  t.same(more, [], 'one part');
+  t.match(part, { camera: 'front', rendition: 'derived', from: [{ rendition: 'original', run: 1 }] });
+  t.same(planned.missing, []);
+  await until('sending', () => second.uplink.sent.length > 0);
+  const some = keys(second.uplink.sent);
+  await second.stop();
+
+  const third = await wagon.start('boot-2');
+  await until('complete', () => wagon.done('p-1').some((body) => body.state === 'complete'), 60_000);
+  t.equal(wagon.done('p-1').length, 2, 'planned once');
+  const sent = [...third.uplink.sent].sort((a, b) => a.meta.seq - b.meta.seq);
+  t.ok(
+    some.every((key) => keys(sent).includes(key)),
+    'the same fragments, by name',
+  );
+  t.equal(sent.length, (part?.seqLast ?? 0) - (part?.seqFirst ?? 0) + 1);
+  t.ok(sent.every(({ meta }) => meta.rendition === 'derived' && meta.independent && meta.initSha256 === sent[0]?.meta.initSha256));
+  const [one, last] = [sent[0] as StoredFragment, sent.at(-1) as StoredFragment];
+  t.ok(one.meta.wall.utcMs <= fromUtcMs && one.meta.wall.utcMs > fromUtcMs - 1100, `begins ${fromUtcMs - one.meta.wall.utcMs} ms before`);
+  const endMs = last.meta.wall.utcMs + last.meta.duration90k / 90;
+  t.ok(endMs >= toUtcMs && endMs < toUtcMs + 1100, `ends ${endMs - toUtcMs} ms behind`);
+  t.equal(
+    sent.reduce((sum, { meta }) => sum + meta.frames, 0),
+    Math.round(((endMs - one.meta.wall.utcMs) / 1000) * 25),
+    'every picture',
+  );
+  for (const [index, { meta }] of sent.entries()) {
+    const before = sent[index - 1]?.meta;
+    if (before && Math.abs(before.wall.utcMs + before.duration90k / 90 - meta.wall.utcMs) > 1) t.fail(`a hole before ${meta.seq}`);
+  }
+  t.equal((await third.spool.select([FRONT], fromUtcMs, toUtcMs)).fragments.filter((one) => one.released).length, 0);
+  await third.stop();
+});
+
+t.test('what cannot be copied is missing, and the rest comes', async (t) => {
+  const { wagon, fromUtcMs, toUtcMs } = await recordedWagon(t);
+  const folder = path.join(wagon.dir, 'spool/reels/front');
+  const [, middle] = readdirSync(folder).sort();
+  const file = path.join(folder, middle as string);
+  const bytes = readFileSync(file);
+  bytes.fill(0, bytes.length / 2, bytes.length / 2 + 2000);
+  writeFileSync(file, bytes);
+  const unit = await wagon.start('boot-2');
+  wagon.give(unit, { pullId: 'p-2', cameras: ['front'], rendition: 'original', fromUtcMs, toUtcMs, rateBps: 100_000 });
+  await until('it ends', () => wagon.done('p-2').some((body) => body.state !== 'planned'), 60_000);
+  const [planned, ended] = wagon.done('p-2');
+  t.match(ended, { state: 'partial' });
+  t.match(planned?.missing, [{ camera: 'front', cause: 'damaged' }]);
+  t.ok(unit.uplink.sent.length > 10);
+
+  wagon.give(unit, { pullId: 'p-3', cameras: ['front'], rendition: 'original', fromUtcMs, toUtcMs, rateBps: 1 });
+  wagon.give(unit, { pullId: 'p-4', cameras: ['front'], rendition: 'proxy', fromUtcMs, toUtcMs, rateBps: 100_000 });
+  await until('both end', () => wagon.done('p-4').some((body) => body.state !== 'planned'), 60_000);
+  t.match(wagon.done('p-3'), [{ state: 'refused', code: 'LR_PULL_RATE' }]);
+  t.match(wagon.done('p-4'), [{ state: 'planned', parts: [], missing: [{ cause: 'unknown-camera' }] }, { state: 'complete' }]);
+  await unit.stop();
+});
