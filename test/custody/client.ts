@@ -19,13 +19,13 @@ export async function client(stack: Stack): Promise<Ask> {
 }
 
 /** A moment from which all cameras have recorded for `seconds`. */
-export async function recorded(stack: Stack, ask: Ask, seconds: number): Promise<string> {
+export async function recorded(stack: Stack, ask: Ask, seconds: number, count = 2): Promise<string> {
   await until(
     'all cameras record',
     async () => {
       const answer = await ask(`units/${stack.unit}`);
       const cameras = answer.ok ? ((await answer.json()) as UnitShape).cameras : [];
-      return cameras.length === 2 && cameras.every((camera) => camera.state === 'recording');
+      return cameras.length === count && cameras.every((camera) => camera.state === 'recording');
     },
     90_000,
   );

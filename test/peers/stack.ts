@@ -24,6 +24,8 @@ export interface StackOptions {
   /** Names of staff; all have the same password. Default `demo`. */
   people?: string[];
   quota?: string;
+  /** A program and its arguments that starts the agent: `taskset -c 0`. */
+  agentUnder?: readonly string[];
 }
 
 export interface Stack {
@@ -146,7 +148,8 @@ class RealStack implements Stack {
   }
 
   startAgent(env: Record<string, string> = {}): void {
-    this.#agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], { env });
+    const [program = process.execPath, ...args] = [...(this.#options.agentUnder ?? []), process.execPath];
+    this.#agent = startProgram(program, [...args, bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], { env });
   }
 
   async close(): Promise<void> {
