@@ -8,6 +8,8 @@ import type { Fault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { checkReload, renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
 import { type Commander, createCommander } from './command/commander.js';
+import type { RunAs } from './derive/low-child.js';
+import type { StripMaker } from './derive/strip-maker.js';
 import { runAsUser } from './derive/user.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { Gnss } from './health/gnss.js';
@@ -18,6 +20,7 @@ import { Power } from './power.js';
 import { Recorder } from './recorder.js';
 import type { SpoolOptions } from './spool/open.js';
 import type { Spool } from './spool/spool.js';
+import { retentionOf, startStrips } from './strips.js';
 import { readLinkIdentity } from './uplink/identity.js';
 import { createUplink, type Uplink } from './uplink/uplink.js';
 import { VERSION } from './version.js';
@@ -71,6 +74,7 @@ export class Agent {
   #endpoint: Endpoint | undefined;
   #uplink: Uplink | undefined;
   #commander: Commander | undefined;
+  #strips: StripMaker | undefined;
   readonly #giveUp = new AbortController();
   #opening: Promise<void> | undefined;
   #openFault: Fault | undefined;
@@ -100,11 +104,13 @@ export class Agent {
 
   async stop(): Promise<void> {
     this.#giveUp.abort();
+    const strips = this.#strips?.stop();
     await this.#opening;
     for (const timer of this.#timers) timer.cancel();
     this.#gnss?.stop();
     this.#power?.stop();
     await this.#commander?.stop();
+    await strips;
     const goodbye = this.#uplink?.stop();
     if (this.#recorder) await this.#endRecording(this.#recorder, goodbye);
     await this.#endpoint?.close();
@@ -161,7 +167,7 @@ export class Agent {
     const options: SpoolOptions = {
       path: config.spool.path,
       quotaBytes: config.spool.quota,
-      retention: { originalMs: config.spool.keepOriginal, proxyMs: config.spool.keepProxy },
+      retention: retentionOf(config),
       unit: config.unit,
       journalKeyPem: disk.readFile(`${config.identity}/journal.key`).toString('utf8'),
       version: VERSION,
@@ -193,6 +199,7 @@ export class Agent {
     this.#startGnss();
     this.#startPower(this.#recorder);
     this.#startUplink();
+    this.#startStrips(vitals);
     this.#timers.push(clock.every(1000, () => this.#wall.tick()));
     this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', vitals.record())));
   }
@@ -231,7 +238,7 @@ export class Agent {
 
   #startUplink(): void {
     const { disk, log } = this.#options;
-    const { controller, unit, identity, spool, media } = this.#config;
+    const { controller, unit, identity, spool } = this.#config;
     if (!controller) return;
     const clock = this.#believedClock();
     this.#uplink = createUplink({
@@ -252,10 +259,26 @@ export class Agent {
       clock,
       log: log.child({ part: 'command' }),
       dir: spool.path,
-      runAs: () => runAsUser(disk, media?.user, process.getuid?.()),
+      runAs: () => this.#runAs(),
     });
     this.#commander.start();
     this.#uplink.start();
+  }
+
+  #startStrips(vitals: Vitals): void {
+    const strips = startStrips({
+      config: () => this.#config,
+      spool: this.#spool,
+      clock: this.#believedClock(),
+      log: this.#options.log.child({ part: 'strips' }),
+      runAs: () => this.#runAs(),
+    });
+    if (strips) vitals.watchStrips(() => strips.counters);
+    this.#strips = strips;
+  }
+
+  #runAs(): RunAs | undefined {
+    return runAsUser(this.#options.disk, this.#config.media?.user, process.getuid?.());
   }
 
   /** The system's clock with the wall time that the unit believes: what the centre asks for is in true time, also where the board's clock is wrong. */

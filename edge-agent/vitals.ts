@@ -1,6 +1,7 @@
 /** What the agent measures of itself: the `health` record of the journal, the gauges and the answer of /healthz. */
 import type { Clock } from '@longroof/base/clock';
 import { streamText } from '@longroof/protocol/fragment';
+import type { StripCounters } from './derive/strip-maker.js';
 import type { Gauge, HealthReport } from './health/endpoint.js';
 import type { Recorder } from './recorder.js';
 import type { Spool } from './spool/spool.js';
@@ -18,6 +19,7 @@ export class Vitals {
   readonly #recorder: Recorder;
   readonly #startedMonoMs: number;
   #uplink: (() => UplinkCounters) | undefined;
+  #strips: (() => Readonly<StripCounters>) | undefined;
 
   constructor(clock: Clock, spool: Spool, recorder: Recorder) {
     this.#clock = clock;
@@ -28,6 +30,10 @@ export class Vitals {
 
   watchUplink(counters: () => UplinkCounters): void {
     this.#uplink = counters;
+  }
+
+  watchStrips(counters: () => Readonly<StripCounters>): void {
+    this.#strips = counters;
   }
 
   report(): HealthReport {
@@ -48,7 +54,9 @@ export class Vitals {
       this.#recorder.recordings().map((recording) => [streamText(recording.stream), { ...recording.counters, ...recording.status() }]),
     );
     const { rss } = process.memoryUsage();
-    return { uptimeS: Math.round((this.#clock.mono() - this.#startedMonoMs) / 1000), rssBytes: rss, disk: { ...stats }, streams };
+    const strips = this.#strips?.();
+    const uptimeS = Math.round((this.#clock.mono() - this.#startedMonoMs) / 1000);
+    return { uptimeS, rssBytes: rss, disk: { ...stats }, streams, ...(strips ? { strips: { ...strips } } : {}) };
   }
 
   gauges(): Gauge[] {
@@ -99,6 +107,12 @@ export class Vitals {
       gauges.push(one('longroof_uplink_bytes_total', 'Footage bytes sent', uplink.bytesSent, 'counter'));
       gauges.push(one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored, 'counter'));
       gauges.push(one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals, 'counter'));
+    }
+    const strips = this.#strips?.();
+    if (strips) {
+      gauges.push(one('longroof_strips_made_total', 'Minutes shown in strips', strips.made, 'counter'));
+      gauges.push(one('longroof_strips_skipped_total', 'Minutes without a strip: there was no time', strips.skipped, 'counter'));
+      gauges.push(one('longroof_strips_failed_total', 'Minutes without a strip: not decoded', strips.failed, 'counter'));
     }
     return gauges;
   }

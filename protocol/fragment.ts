@@ -11,20 +11,27 @@ import { isId } from '@longroof/base/ids';
 
 /**
  * `original` is the main stream, `proxy` the camera's sub-stream of the same time: both as the camera sent them. `derived` was made on
- * the unit from one of these because a pull asked for a rate; the journal says from which fragments and how.
+ * the unit from one of these because a pull asked for a rate; the journal says from which fragments and how. `strip`: one JPEG with some
+ * key frames of a minute, made on the unit.
  */
-export const RENDITIONS = ['original', 'proxy', 'derived'] as const;
+export const RENDITIONS = ['original', 'proxy', 'derived', 'strip'] as const;
 export type Rendition = (typeof RENDITIONS)[number];
 
 export function isRendition(value: unknown): value is Rendition {
   return (RENDITIONS as readonly unknown[]).includes(value);
 }
 
-/** What a camera records: a pull asks for one of these, and for a derived copy of it with a rate. */
-export type CameraRendition = Exclude<Rendition, 'derived'>;
+/** What a camera records. */
+export type CameraRendition = Exclude<Rendition, 'derived' | 'strip'>;
+/** What a pull asks for; with a rate, for a derived copy of what the camera recorded. */
+export type PullRendition = Exclude<Rendition, 'derived'>;
 
 export function isCameraRendition(value: unknown): value is CameraRendition {
   return value === 'original' || value === 'proxy';
+}
+
+export function isPullRendition(value: unknown): value is PullRendition {
+  return isCameraRendition(value) || value === 'strip';
 }
 
 /** One recorded stream of a unit: a camera in one rendition. As text `front` or `front.proxy`; also its folder in the spool. */

@@ -3,7 +3,7 @@
  * Whatever arrives is checked member by member by the reader before it is used.
  */
 import type { UtcMs } from '@longroof/base/clock';
-import type { CameraRendition, FragmentMeta, Rendition } from './fragment.js';
+import type { FragmentMeta, PullRendition, Rendition } from './fragment.js';
 
 export const MESSAGE_BYTES_MAX = 128 * 1024;
 
@@ -96,7 +96,7 @@ export interface DesiredState {
 export interface DesiredPull {
   pullId: string;
   cameras: string[];
-  rendition: CameraRendition;
+  rendition: PullRendition;
   fromUtcMs: UtcMs;
   toUtcMs: UtcMs;
   /** A copy of this rate is to be made of the rendition and sent in its place. A unit from before this member sends the rendition itself. */

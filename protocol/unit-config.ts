@@ -1,4 +1,4 @@
-/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port, `media` makes copies as the agent's own user. */
+/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port, `media` makes copies as the agent's own user, and no strips. */
 import { createHash } from 'node:crypto';
 import * as c from '@longroof/base/config';
 import type { Disk } from '@longroof/base/disk';
@@ -49,11 +49,13 @@ const unit = c.object({
     quota: c.size(16 * 2 ** 20, 2 ** 50),
     keepOriginal: c.optional(c.duration(60_000, 3.2e10), 7 * 8.64e7),
     keepProxy: c.optional(c.duration(60_000, 3.2e10), 30 * 8.64e7),
+    keepStrip: c.optional(c.duration(60_000, 3.2e10), 90 * 8.64e7),
+    stripQuota: c.optional(c.size(2 ** 20, 2 ** 50), 20 * 2 ** 30),
   }),
   gnss: c.optional(c.url('gpsd')),
   board: c.optional(unixPath),
   metrics: c.optional(c.object({ port: c.integer(0, 65_535) })),
-  media: c.optional(c.object({ user: c.optional(userName) })),
+  media: c.optional(c.object({ user: c.optional(userName), strips: c.optional(c.flag(), false) })),
   log: c.optional(c.choice('debug', 'info', 'warn', 'error'), 'info'),
   cameras: c.list(camera, 0, 16, 'cameras'),
 });

@@ -3,6 +3,7 @@
  * reason. Whoever looks is entered in the audit chain first.
  */
 import { Readable } from 'node:stream';
+import { rfc3339 } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
@@ -10,7 +11,7 @@ import type { PullInfo } from '../playback/footage.js';
 import type { PlainMp4 } from '../playback/plain-mp4.js';
 import { admit } from './look.js';
 import { isKnown, readRange } from './range.js';
-import { CameraParams, FileQuery, SegmentParams, ViewQuery } from './schemas.js';
+import { CameraParams, FileQuery, SegmentParams, Strips, ViewQuery } from './schemas.js';
 import type { ApiParts } from './server.js';
 
 interface Media {
@@ -43,6 +44,25 @@ export function mediaRoutes(app: FastifyInstance, parts: ApiParts): void {
     },
   );
 
+  app.get<Media>(
+    `${BASE}/strips`,
+    {
+      config,
+      schema: {
+        summary: 'Strips of a pull of quality `strip`: `name` behind this address without its last part is the JPEG',
+        tags,
+        params: CameraParams,
+        querystring: ViewQuery,
+        response: { 200: Strips },
+      },
+    },
+    async (request) => {
+      const pull = await look(request, 'view');
+      const strips = await playback.strips(pull, request.params.camera);
+      return { strips: strips.map((strip) => ({ name: strip.name, from: rfc3339(strip.fromUtcMs), to: rfc3339(strip.toUtcMs) })) };
+    },
+  );
+
   app.get<Media & { Params: Static<typeof SegmentParams> }>(
     `${BASE}/:name`,
     { config, schema: { summary: 'A segment or init segment that a playlist names', tags, params: SegmentParams, querystring: ViewQuery } },
@@ -50,6 +70,7 @@ export function mediaRoutes(app: FastifyInstance, parts: ApiParts): void {
       const { camera, name } = request.params;
       const pull = await look(request, 'view');
       reply.header('cache-control', 'private, no-store').type(VIDEO_TYPE);
+      if (name.startsWith('strip-')) return reply.type('image/jpeg').send(await playback.strip(pull, camera, name));
       const init = /^init-([0-9a-f]{64})\.mp4$/.exec(name)?.[1];
       if (init !== undefined) return reply.send(await playback.init(pull, camera, init));
       const segment = await playback.segment(pull, camera, name);

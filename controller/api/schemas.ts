@@ -18,6 +18,7 @@ export const Session = Type.Object({ user: Type.String(), role: Type.String(), e
 
 const CameraState = oneOf('recording', 'connecting', 'refused', 'stalled', 'no-video', 'disk', 'stopped', 'unknown');
 const Quality = oneOf('original', 'proxy');
+const Asked = oneOf('original', 'proxy', 'strip');
 
 export const Unit = Type.Object({
   id: Type.String(),
@@ -64,7 +65,7 @@ export const PullRequestBody = closed({
   cameras: Type.Array(name('a camera'), { minItems: 1, maxItems: 16 }),
   from: time(),
   to: time(),
-  quality: Quality,
+  quality: Asked,
   rate: Type.Optional(
     Type.String({ pattern: RATE_PATTERN, description: 'a copy of this rate, made on the wagon from `quality`, bits a second: `300k`' }),
   ),
@@ -85,7 +86,7 @@ export const Pull = Type.Object({
   cameras: Type.Array(Type.String()),
   from: time(),
   to: time(),
-  quality: Quality,
+  quality: Asked,
   rate: Type.Optional(Type.String({ description: 'a copy of this rate was asked for' })),
   derived: Type.Optional(
     Type.Object(
@@ -136,6 +137,8 @@ export const FileQuery = closed({
   token,
   part: Type.Optional(Type.String({ pattern: '^\\d{1,6}$', description: 'which of several files, from 0' })),
 });
+
+export const Strips = Type.Object({ strips: Type.Array(Type.Object({ name: Type.String(), from: time(), to: time() })) });
 
 export const Health = Type.Object({ status: oneOf('ok', 'failing'), failing: Type.Array(Type.String()) });
 

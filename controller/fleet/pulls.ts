@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, rfc3339, type UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
-import { type CameraRendition, isCameraRendition } from '@longroof/protocol/fragment';
+import { isCameraRendition, isPullRendition, type PullRendition } from '@longroof/protocol/fragment';
 import { isRateBps, RATE_CAMERA_MS_MAX } from '@longroof/protocol/messages';
 import type { Ingest } from '../ingest/ingest.js';
 import type { Store } from '../store/open.js';
@@ -20,7 +20,7 @@ export interface PullRequest {
   cameras: string[];
   fromUtcMs: UtcMs;
   toUtcMs: UtcMs;
-  rendition: CameraRendition;
+  rendition: PullRendition;
   reason: string;
   caseNumber?: string;
   /** A copy of that rate, made on the wagon, instead of the rendition itself. */
@@ -145,9 +145,10 @@ function checkRequest(request: PullRequest, nowMs: UtcMs): void {
     throw new Fault('invalid', 'LR_PULL_REASON', `a pull needs a reason, of ${REASON_CHARS_MIN} to ${REASON_CHARS_MAX} characters`);
   if (cameras.length === 0 || cameras.length > CAMERAS_MAX || !cameras.every(isId))
     throw new Fault('invalid', 'LR_CAMERA_UNKNOWN', `a pull names 1 to ${CAMERAS_MAX} cameras`);
-  if (!isCameraRendition(rendition)) throw new Fault('invalid', 'LR_RENDITION_UNKNOWN', 'no such rendition');
+  if (!isPullRendition(rendition)) throw new Fault('invalid', 'LR_RENDITION_UNKNOWN', 'no such rendition');
   if (rateBps === undefined) return;
-  if (!isRateBps(rateBps)) throw new Fault('invalid', 'LR_PULL_RATE', 'a copy has 50k to 8M bits a second');
+  if (!isRateBps(rateBps) || !isCameraRendition(rendition))
+    throw new Fault('invalid', 'LR_PULL_RATE', 'a copy has 50k to 8M bits a second, and there is none of strips');
   if (spanMs * new Set(cameras).size > RATE_CAMERA_MS_MAX)
     throw new Fault('invalid', 'LR_PULL_RATE_SPAN', 'copies are made of at most 4 hours, all cameras of a pull together', {
       hint: 'Ask for a shorter time or fewer cameras, or without a rate.',

@@ -47,7 +47,7 @@ export interface PullShape {
   cameras: string[];
   from: string;
   to: string;
-  quality: 'proxy' | 'original';
+  quality: 'proxy' | 'original' | 'strip';
   /** A copy of this rate was asked for: `300k`. */
   rate?: string;
   /** Once planned: what comes home is not what the camera sent but a copy made on the wagon, and how it was made. */

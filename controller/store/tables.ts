@@ -2,7 +2,7 @@
  * 6. The tables, as the query layer sees them: the portable subset of SQLite and PostgreSQL. Times are UTC milliseconds in plain
  * numbers, booleans 0 or 1, hashes lower-case hex, JSON text. A migration creates exactly these.
  */
-import type { CameraRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
+import type { PullRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 
 export interface UnitTable {
@@ -140,7 +140,7 @@ export interface PullTable {
   id: string;
   unit: string;
   cameras_json: string;
-  rendition: CameraRendition;
+  rendition: PullRendition;
   from_utc_ms: number;
   to_utc_ms: number;
   reason: string;

@@ -3,11 +3,12 @@
  * while the recording's own writes do not queue. Says what each copy was made from, by the hashes of its originals.
  */
 import type { Clock, UtcMs } from '@longroof/base/clock';
-import { Fault, toFault } from '@longroof/base/errors';
+import { type Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { type StreamName, streamText } from '@longroof/protocol/fragment';
 import type { DerivedBy, DoneBody, DonePart } from '@longroof/protocol/journal';
 import type { DesiredPull } from '@longroof/protocol/messages';
+import { notTaken, untilCalm } from '../derive/calm.js';
 import type { RunAs } from '../derive/low-child.js';
 import { type Copy, heightFor, KEY_MS, transcode } from '../derive/transcode.js';
 import type { Selection, Spool, StoredFragment } from '../spool/spool.js';
@@ -18,9 +19,6 @@ import { stopped, WALL_SLACK_MS } from './pull.js';
 const SLICE_MS = 10 * 60_000;
 /** A copy begins at a key frame: that of the first picture asked for lies no further back. */
 const LEAD_MS = 20_000;
-/** Of other work's bytes on their way to the disk; more, and the encoder waits. */
-const QUEUED_BYTES_MAX = 8 * 1024 * 1024;
-const CALM_STEP_MS = 250;
 const CALM_MS_MAX = 10 * 60_000;
 const DURABLE_MS_MAX = 60_000;
 
@@ -125,7 +123,7 @@ export class CopyMaker {
     const originals = fromKey(fragments, pull.fromUtcMs);
     const [first, last] = [originals[0], originals.at(-1)];
     if (!first || !last || endOf(last) <= pull.fromUtcMs) return;
-    await this.#calm(signal);
+    await untilCalm(spool, clock, CALM_MS_MAX, signal);
     const span = { fromUtcMs: Math.max(first.wall.utcMs, pull.fromUtcMs), toUtcMs: Math.min(endOf(last), pull.toUtcMs) };
     try {
       const copies = await transcode(originals, pull.rateBps, { spool, clock, runAs, signal });
@@ -158,18 +156,6 @@ export class CopyMaker {
     const mine = fragments.filter(isMine).sort((a, b) => a.meta.seq - b.meta.seq);
     if (mine.length !== copies.length) throw notTaken();
     camera.copies.add({ fragments: mine, missing: [] });
-  }
-
-  /** The recording goes first: waits until its bytes do not queue. */
-  async #calm(signal: AbortSignal): Promise<void> {
-    const { spool, clock } = this.#options;
-    for (let waitedMs = 0; ; waitedMs += CALM_STEP_MS) {
-      if (signal.aborted) throw stopped();
-      const { state, queuedBytes } = spool.stats();
-      if (state === 'ok' && queuedBytes <= QUEUED_BYTES_MAX) return;
-      if (waitedMs >= CALM_MS_MAX) throw notTaken();
-      await clock.sleep(CALM_STEP_MS, signal);
-    }
   }
 
   #durable(stream: StreamName, seq: number, signal: AbortSignal): Promise<void> {
@@ -220,8 +206,4 @@ function fromKey(fragments: StoredFragment[], fromUtcMs: UtcMs): StoredFragment[
 
 function clip(missing: Selection['missing'], fromUtcMs: UtcMs): Selection['missing'] {
   return missing.filter((one) => one.toUtcMs > fromUtcMs).map((one) => ({ ...one, fromUtcMs: Math.max(one.fromUtcMs, fromUtcMs) }));
-}
-
-function notTaken(): Fault {
-  return new Fault('unavailable', 'LR_COPY_DISK', 'the disk does not take copies now: it is busy with the recording, or refuses');
 }

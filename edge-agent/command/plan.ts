@@ -5,7 +5,7 @@
 import type { UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
-import { isCameraRendition } from '@longroof/protocol/fragment';
+import { isCameraRendition, isPullRendition } from '@longroof/protocol/fragment';
 import { type DesiredPull, type DesiredState, isRateBps, PULLS_MAX, RATE_CAMERA_MS_MAX } from '@longroof/protocol/messages';
 
 export const PULL_MS_MAX = 24 * 3_600_000;
@@ -62,12 +62,12 @@ export function checkPull(pull: DesiredPull, nowUtcMs: UtcMs): string | undefine
   const { cameras, rendition, fromUtcMs, toUtcMs, rateBps } = pull;
   if (!Array.isArray(cameras) || cameras.length === 0 || cameras.length > CAMERAS_MAX || !cameras.every(isId)) return 'LR_PULL_CAMERA';
   if (new Set(cameras).size !== cameras.length) return 'LR_PULL_CAMERA';
-  if (!isCameraRendition(rendition)) return 'LR_PULL_RENDITION';
+  if (!isPullRendition(rendition)) return 'LR_PULL_RENDITION';
   if (!Number.isFinite(fromUtcMs) || !Number.isFinite(toUtcMs) || fromUtcMs >= toUtcMs) return 'LR_PULL_TIME';
   if (toUtcMs - fromUtcMs > PULL_MS_MAX) return 'LR_PULL_SPAN';
   if (toUtcMs - nowUtcMs > PULL_MS_MAX) return 'LR_PULL_FUTURE';
   if (rateBps === undefined) return undefined;
-  if (!isRateBps(rateBps)) return 'LR_PULL_RATE';
+  if (!isRateBps(rateBps) || !isCameraRendition(rendition)) return 'LR_PULL_RATE';
   if ((toUtcMs - fromUtcMs) * cameras.length > RATE_CAMERA_MS_MAX) return 'LR_PULL_RATE_SPAN';
   return undefined;
 }

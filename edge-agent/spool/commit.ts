@@ -4,7 +4,7 @@
  * claimed that did not get through every step.
  */
 import type { MonoMs } from '@longroof/base/clock';
-import type { FragmentMeta } from '@longroof/protocol/fragment';
+import { type FragmentMeta, isCameraRendition } from '@longroof/protocol/fragment';
 import type { CatalogBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
 import { applyRecord, CLOSED_EVENT } from './apply.js';
@@ -14,7 +14,7 @@ import { holdFinished } from './holds.js';
 import { streamOf } from './recover-coverage.js';
 import { removeIndex } from './recover-journal.js';
 import { REEL_GRACE_MS, REEL_MS, type Reel } from './reels.js';
-import { planReclaim, sweepGone } from './retention.js';
+import { planReclaim, planRungQuota, sweepGone } from './retention.js';
 import { adjoins, durationMs, fragmentRow, type ReelRow, rungOf } from './rows.js';
 import { REEL_OPEN } from './schema.js';
 import type { DurableStream } from './spool.js';
@@ -74,7 +74,10 @@ export function commit(state: CoreState, options: CommitOptions): CommitResult {
     draftCatalogs(state, startMonoMs, options.closing);
     const isLast = options.closing && !synced.fault;
     if (isLast) state.ledger.add('event', { event: CLOSED_EVENT }, { own: true });
-    else planReclaim(state);
+    else {
+      planReclaim(state);
+      planRungQuota(state);
+    }
     state.ledger.flush({ closing: isLast });
     writeIndex(state);
     result = settle(state);
@@ -103,8 +106,8 @@ function failed(state: CoreState, error: unknown): void {
 
 function account(state: CoreState, text: string, meta: FragmentMeta): void {
   const stream = state.streams.get(text);
-  // A derived copy is of a time that its originals account for.
-  if (!stream || meta.rendition === 'derived') return;
+  // What is made here is of a time that its originals account for.
+  if (!stream || !isCameraRendition(meta.rendition)) return;
   const { startMonoMs, lostPackets } = meta;
   const how = { adjoins: adjoins(stream.last, meta), lostPackets };
   draftGaps(state, stream, stream.coverage.fragment(startMonoMs, startMonoMs + durationMs(meta), how));

@@ -3,7 +3,7 @@
 import { assert } from '@longroof/base/errors';
 import type { FragmentMeta, Rendition, WallSource } from '@longroof/protocol/fragment';
 import { parseStreamText } from '@longroof/protocol/fragment';
-import { RUNG_DERIVED, RUNG_ORIGINAL, RUNG_PROXY } from './schema.js';
+import { RUNG_DERIVED, RUNG_ORIGINAL, RUNG_PROXY, RUNG_STRIP } from './schema.js';
 
 export interface ReelRow {
   id: number;
@@ -143,7 +143,7 @@ export function fragmentMeta(row: FragmentRow, reel: ReelRow, unit: string, stre
   };
 }
 
-const RUNGS: Readonly<Record<Rendition, number>> = { original: RUNG_ORIGINAL, proxy: RUNG_PROXY, derived: RUNG_DERIVED };
+const RUNGS: Readonly<Record<Rendition, number>> = { original: RUNG_ORIGINAL, proxy: RUNG_PROXY, derived: RUNG_DERIVED, strip: RUNG_STRIP };
 
 export function rungOf(stream: string): number {
   return RUNGS[parseStreamText(stream)?.rendition ?? 'original'];

@@ -16,6 +16,14 @@ export interface SpoolIdentity {
   boot: string;
 }
 
+/** Promised per rung, from the end of a reel; nothing is promised of copies. `stripBytes`: strips take no more than that. */
+export interface Retention {
+  originalMs: number;
+  proxyMs: number;
+  stripMs?: number;
+  stripBytes?: number;
+}
+
 export interface StoredFragment {
   meta: FragmentMeta;
   /** Best known wall time of its start. */

@@ -2,102 +2,16 @@
  * Copies on the unit, with a real spool and the real encoder: what was made before a restart is sent and not made again, footage of an
  * earlier boot keeps its time, and footage that cannot be copied is told as missing.
  */
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { systemClock } from '@longroof/base/clock';
-import { systemDisk } from '@longroof/base/disk';
-import { silentLog } from '@longroof/base/log';
-import { type Commander, createCommander } from '@longroof/edge-agent/command/commander';
-import { openSpool } from '@longroof/edge-agent/spool/open';
-import type { Spool, StoredFragment } from '@longroof/edge-agent/spool/spool';
-import { fragmentKey, type Outcome } from '@longroof/edge-agent/uplink/fragment-queue';
-import type { DesiredReceiver } from '@longroof/edge-agent/uplink/session';
-import type { DoneBody } from '@longroof/protocol/journal';
+import type { StoredFragment } from '@longroof/edge-agent/spool/spool';
+import { fragmentKey } from '@longroof/edge-agent/uplink/fragment-queue';
 import type { DesiredPull } from '@longroof/protocol/messages';
-import t, { type Test } from 'tap';
-import { fillSpool, footageOf } from '../peers/footage.js';
-import { makeMedia, SMALL } from '../peers/media.js';
+import t from 'tap';
 import { until } from '../peers/program.js';
-import { journalRecords } from '../peers/wagon.js';
+import { FRONT, recordedWagon } from './wagon.js';
 
 t.setTimeout(110_000);
-const UNIT = 'wagon-1';
-const FRONT = { camera: 'front', rendition: 'original' as const };
-const SECONDS = 130;
-
-class HandUplink {
-  receiver: DesiredReceiver | undefined;
-  readonly sent: StoredFragment[] = [];
-  answers = true;
-  attach(receiver: DesiredReceiver): void {
-    this.receiver = receiver;
-  }
-  enqueue(fragment: StoredFragment): Promise<Outcome> {
-    this.sent.push(fragment);
-    return this.answers ? Promise.resolve('stored') : new Promise(() => undefined);
-  }
-}
-
-interface Unit {
-  spool: Spool;
-  uplink: HandUplink;
-  commander: Commander;
-  stop(): Promise<void>;
-}
-
-class Wagon {
-  readonly dir = mkdtempSync(path.join(tmpdir(), 'longroof-copies-'));
-  readonly #keyPem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  #generation = 0;
-
-  async start(boot: string): Promise<Unit> {
-    const spool = await openSpool({
-      ...{ path: path.join(this.dir, 'spool'), quotaBytes: 512 * 2 ** 20, unit: UNIT, journalKeyPem: this.#keyPem, version: '0.1.0' },
-      ...{ configSha256: '0'.repeat(64), cameras: [{ camera: 'front', renditions: ['original'] }], clock: systemClock, log: silentLog },
-      faults: { boot },
-    });
-    const uplink = new HandUplink();
-    const dir = path.join(this.dir, 'spool');
-    const commander = createCommander({ uplink, spool, disk: systemDisk, clock: systemClock, log: silentLog, dir });
-    commander.start();
-    const stop = async (): Promise<void> => {
-      await commander.stop();
-      await spool.close();
-    };
-    return { spool, uplink, commander, stop };
-  }
-
-  give({ spool, uplink }: Unit, pull: DesiredPull): void {
-    this.#generation += 1;
-    const state = { what: 'longroof-desired-1', unit: UNIT, epoch: spool.identity.epoch, generation: this.#generation, pulls: [pull] };
-    uplink.receiver?.desired(JSON.parse(JSON.stringify(state)) as Record<string, unknown>);
-  }
-
-  done(pullId: string): DoneBody[] {
-    return journalRecords(path.join(this.dir, 'spool'))
-      .filter((record) => record['type'] === 'done')
-      .map((record) => record['body'] as DoneBody)
-      .filter((body) => body.pullId === pullId);
-  }
-
-  remove(): void {
-    rmSync(this.dir, { recursive: true, force: true });
-  }
-}
-
-async function recordedWagon(t: Test): Promise<{ wagon: Wagon; fromUtcMs: number; toUtcMs: number }> {
-  const wagon = new Wagon();
-  t.teardown(() => wagon.remove());
-  const first = await wagon.start('boot-1');
-  const startMonoMs = systemClock.mono() - (SECONDS + 5) * 1000;
-  const file = await makeMedia({ ...SMALL, gopS: 2 });
-  await fillSpool(first.spool, await footageOf({ file, seconds: SECONDS, stream: FRONT, startMonoMs }));
-  await first.stop();
-  const beginUtcMs = systemClock.utc() - systemClock.mono() + startMonoMs;
-  return { wagon, fromUtcMs: beginUtcMs + 15_500, toUtcMs: beginUtcMs + 115_500 };
-}
 
 const keys = (fragments: readonly StoredFragment[]): string[] => fragments.map(({ meta }) => fragmentKey(meta)).sort();
 

@@ -162,6 +162,22 @@ export function useCreatePull() {
   });
 }
 
+export interface StripShape {
+  name: string;
+  from: string;
+  to: string;
+}
+
+export function useStrips(pullId: string, camera: string, token: string | undefined, bytesDone: number): UseQueryResult<StripShape[]> {
+  const query = token === undefined ? '' : `?token=${encodeURIComponent(token)}`;
+  const route = `/api/pulls/${encodeURIComponent(pullId)}/${encodeURIComponent(camera)}/strips${query}`;
+  return useQuery({
+    queryKey: ['strips', pullId, camera, token, bytesDone],
+    queryFn: async ({ signal }) => (await request<{ strips: StripShape[] }>('GET', route, undefined, signal)).strips,
+    placeholderData: keepPreviousData,
+  });
+}
+
 export interface ViewGrant {
   token: string;
   expires: string;

@@ -96,7 +96,7 @@ function Missing({ pull }: { pull: PullShape }) {
   const gaps = groupGaps(
     pull.missing.map((gap) => ({
       camera: gap.camera,
-      rendition: pull.quality,
+      rendition: pull.quality === 'original' ? ('original' as const) : ('proxy' as const),
       fromMs: Date.parse(gap.from),
       toMs: Date.parse(gap.to),
       cause: gap.cause,

@@ -85,7 +85,7 @@ const pullState: Record<PullShape['state'], string> = {
   failed: 'Failed',
 };
 
-const quality: Record<PullShape['quality'], string> = { proxy: 'Low-rate copy', original: 'Original' };
+const quality: Record<PullShape['quality'], string> = { proxy: 'Low-rate copy', original: 'Original', strip: 'Strips' };
 
 export const en = {
   unitState,
@@ -199,6 +199,7 @@ export const en = {
     rateNone: 'As recorded',
     rateCopy: 'Copy at {{rate}}bit/s, made on the wagon',
     rateHint: 'Smaller to fetch, without sound; marked as a copy. At most 4 hours of cameras; the wagon needs a while to make it.',
+    stripHint: 'One picture a minute, where the wagon makes them.',
     reason: 'Reason',
     reasonHint: 'Stands in the audit record next to your name.',
     caseNumber: 'Case number',
@@ -240,6 +241,7 @@ export const en = {
     ended: 'Ended',
     quality: 'Quality',
     rate: 'copy at {{rate}}bit/s',
+    stripOf: 'Camera {{camera}}, the minute from {{time}}',
     copy: 'A derived copy, not what the camera sent',
     copyHow: 'Made on the wagon at {{rate}} kbit/s, at most {{height}} lines.',
     copySilent: 'Made on the wagon at {{rate}} kbit/s, at most {{height}} lines, without sound.',

@@ -104,7 +104,7 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
         <Cameras unit={unit} form={form} change={change} error={tried ? cameraError : undefined} />
         <Times form={form} change={change} error={timeError ?? futureError} />
         <Quality form={form} change={change} />
-        <Rate form={form} change={change} />
+        {form.quality === 'strip' ? null : <Rate form={form} change={change} />}
         <PullPreview unitId={unit.id} cameras={form.cameras} quality={form.quality} range={range} />
         <Reason form={form} change={change} error={tried ? reasonError : undefined} />
         {unit.online ? null : (
@@ -181,11 +181,12 @@ function Quality({ form, change }: Omit<PartProps, 'error'>) {
       label={t('request.quality')}
       name="quality"
       value={form.quality}
-      onChange={(quality) => change({ quality: quality === 'original' ? 'original' : 'proxy' })}
+      onChange={(quality) => change({ quality: quality as Form['quality'], ...(quality === 'strip' ? { rate: '' } : {}) })}
     >
       <div className="two">
         <Radio value="proxy" label={t('quality.proxy')} description={t('request.proxyHint')} />
         <Radio value="original" label={t('quality.original')} description={t('request.originalHint')} />
+        <Radio value="strip" label={t('quality.strip')} description={t('request.stripHint')} />
       </div>
     </Radio.Group>
   );
