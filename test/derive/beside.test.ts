@@ -1,11 +1,11 @@
 /**
- * Recording goes first: eight cameras on one core, while the wagon makes copies of all of them beside it. No second is missing and no
+ * Recording goes first: eight cameras on one core, while the wagon makes copies and strips of all of them beside it. No second is missing and no
  * packet is lost.
  */
 import path from 'node:path';
 import type { PullShape } from '@longroof/controller/api/shapes';
 import t from 'tap';
-import { client, recorded } from '../custody/client.js';
+import { type Ask, client, recorded } from '../custody/client.js';
 import { makeMedia, SMALL } from '../peers/media.js';
 import { until } from '../peers/program.js';
 import { startStack } from '../peers/stack.js';
@@ -17,26 +17,44 @@ const SPAN_S = 15;
 /** Of the beginning and the end of recording: nothing went wrong. */
 const ORDERLY = new Set(['starting', 'stopped', 'configuration']);
 
-t.test('eight cameras record without a gap on one core while copies are made', async (t) => {
+async function ended(ask: Ask, wanted: object): Promise<PullShape> {
+  const { id } = (await (await ask('pulls', wanted)).json()) as PullShape;
+  return until(
+    'the pull ends',
+    async () => {
+      const pull = (await (await ask(`pulls/${id}`)).json()) as PullShape;
+      return (pull.state === 'done' || pull.state === 'failed') && pull;
+    },
+    180_000,
+  );
+}
+
+t.test('eight cameras record without a gap on one core while copies and strips are made', async (t) => {
   const file = await makeMedia({ ...SMALL, width: 640, height: 360, bitRate: 1_000_000 });
   const mounts = Object.fromEntries(CAMERAS.map((camera) => [camera, { files: [file] }]));
-  const stack = await startStack({ mounts, agentUnder: ['taskset', '-c', '0'] });
+  const stack = await startStack({ mounts, agentUnder: ['taskset', '-c', '0'], strips: true });
   t.teardown(() => stack.close());
   const ask = await client(stack);
   const from = await recorded(stack, ask, SPAN_S + 2, CAMERAS.length);
   const to = new Date(Date.parse(from) + SPAN_S * 1000).toISOString();
-  const wanted = { unitId: stack.unit, cameras: CAMERAS, from, to, quality: 'original', rate: '200k', reason: 'a load' };
-  const { id } = (await (await ask('pulls', wanted)).json()) as PullShape;
-  const pull = await until(
-    'the copies are here',
+  const wanted = { unitId: stack.unit, cameras: CAMERAS, from, to, reason: 'a load' };
+  const copies = await ended(ask, { ...wanted, quality: 'original', rate: '200k' });
+  t.match(copies, { state: 'done', missing: [], derived: { rateBps: 200_000 } });
+  t.equal(copies.parts.length, CAMERAS.length);
+
+  const strips = await until(
+    'strips of all cameras are here',
     async () => {
-      const seen = (await (await ask(`pulls/${id}`)).json()) as PullShape;
-      return seen.state === 'done' || seen.state === 'failed' ? seen : undefined;
+      const pull = await ended(ask, { ...wanted, quality: 'strip' });
+      return pull.parts.length === CAMERAS.length && pull;
     },
-    180_000,
+    150_000,
   );
-  t.match(pull, { state: 'done', missing: [], derived: { rateBps: 200_000 } });
-  t.equal(pull.parts.length, CAMERAS.length);
+  for (const camera of CAMERAS) {
+    const listed = (await (await ask(`pulls/${strips.id}/${camera}/strips`)).json()) as { strips: { name: string }[] };
+    const jpeg = Buffer.from(await (await ask(`pulls/${strips.id}/${camera}/${listed.strips[0]?.name}`)).arrayBuffer());
+    t.equal(jpeg.toString('hex', 0, 3), 'ffd8ff', `${camera}: a JPEG of ${jpeg.length} bytes`);
+  }
   t.equal(await stack.agent().stop('SIGTERM', 20_000), 0);
 
   const records = journalRecords(path.join(stack.folder, stack.unit, 'spool'));

@@ -24,6 +24,8 @@ export interface StackOptions {
   /** Names of staff; all have the same password. Default `demo`. */
   people?: string[];
   quota?: string;
+  /** Strips are made. */
+  strips?: boolean;
   /** A program and its arguments that starts the agent: `taskset -c 0`. */
   agentUnder?: readonly string[];
 }
@@ -137,6 +139,7 @@ class RealStack implements Stack {
       authority: this.#authority,
       controller: `mqtts://127.0.0.1:${this.#mqttPort}`,
       ...(this.#options.quota ? { quota: this.#options.quota } : {}),
+      ...(this.#options.strips ? { media: { strips: true } } : {}),
       cameras: names
         .filter((name) => !name.endsWith('/sub'))
         .map((id) => ({
