@@ -104,13 +104,11 @@ export class Agent {
 
   async stop(): Promise<void> {
     this.#giveUp.abort();
-    const strips = this.#strips?.stop();
     await this.#opening;
     for (const timer of this.#timers) timer.cancel();
     this.#gnss?.stop();
     this.#power?.stop();
-    await this.#commander?.stop();
-    await strips;
+    await Promise.all([this.#commander?.stop(), this.#strips?.stop()]);
     const goodbye = this.#uplink?.stop();
     if (this.#recorder) await this.#endRecording(this.#recorder, goodbye);
     await this.#endpoint?.close();
@@ -161,13 +159,14 @@ export class Agent {
     };
   }
 
-  async #run(runStartMonoMs: number, failed: (fault: Fault) => void): Promise<void> {
+  #spoolOptions(): SpoolOptions {
     const { clock, disk, log } = this.#options;
     const config = this.#config;
-    const options: SpoolOptions = {
+    return {
       path: config.spool.path,
       quotaBytes: config.spool.quota,
       retention: retentionOf(config),
+      enduranceBytes: config.spool.endurance,
       unit: config.unit,
       journalKeyPem: disk.readFile(`${config.identity}/journal.key`).toString('utf8'),
       version: VERSION,
@@ -176,7 +175,11 @@ export class Agent {
       clock,
       log,
     };
-    this.#spool = await openPatiently(options, { clock, log, signal: this.#giveUp.signal, failed });
+  }
+
+  async #run(runStartMonoMs: number, failed: (fault: Fault) => void): Promise<void> {
+    const { clock, disk, log } = this.#options;
+    this.#spool = await openPatiently(() => this.#spoolOptions(), { clock, log, signal: this.#giveUp.signal, failed });
     this.#wall = new WallClock({
       clock,
       synchronised: seldom(clock, SYNCHRONISED_MS, () => SYNCHRONISED_FILES.some((file) => disk.stat(file) !== undefined)),
@@ -193,7 +196,7 @@ export class Agent {
     });
     const vitals = new Vitals(clock, this.#spool, this.#recorder);
     this.#vitals = vitals;
-    // The cameras of now: they may have been changed while the disk was away.
+    // The cameras of now: they may have been changed while the spool was being opened.
     await this.#recorder.apply(this.#config.cameras);
     log.info({ cameras: this.#config.cameras.map((camera) => camera.id) }, 'recording');
     this.#startGnss();

@@ -56,10 +56,14 @@ t.test('the scanner sees code as the compiler does', async (t) => {
     "test('named', async (t) => {",
     '  /* } */',
     '});',
+    'function I() {',
+    '  return <p>{x ? <J a={b} /> : null}</p>;',
+    '}',
   ].join('\n');
   t.same(functionsOf(text), [
     { name: 'a', line: 1, lines: 4 },
     { name: '#h', line: 6, lines: 4 },
+    { name: 'I', line: 15, lines: 3 },
     { name: 'named', line: 12, lines: 3 },
   ]);
   t.same(importsOf(`import a, { b } from 'c';\nimport 'd';\nexport * from './e.js';\n// import f from 'g';\nawait im${''}port('h');`), [
