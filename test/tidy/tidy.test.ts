@@ -1,4 +1,5 @@
 /** The house rules that a formatter cannot see: lengths, who may import whom, where time and disks come from, what may not be written. */
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
@@ -175,4 +176,12 @@ t.test('links in the documents lead somewhere', async (t) => {
     }
   }
   none(t, found, 'every relative link exists');
+});
+
+t.test('the formatter and the linter find nothing', async (t) => {
+  const { status, stdout, stderr } = spawnSync(path.join(ROOT, 'node_modules/.bin/biome'), ['check', '--colors=off', ROOT], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  t.equal(status, 0, `${stdout}${stderr}`.slice(0, 4000));
 });
