@@ -120,12 +120,17 @@ export class Vitals {
       gauges.push(one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored, 'counter'));
       gauges.push(one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals, 'counter'));
     }
-    const strips = this.#strips?.();
-    if (strips) {
-      gauges.push(one('longroof_strips_made_total', 'Minutes shown in strips', strips.made, 'counter'));
-      gauges.push(one('longroof_strips_skipped_total', 'Minutes without a strip: there was no time', strips.skipped, 'counter'));
-      gauges.push(one('longroof_strips_failed_total', 'Minutes without a strip: not decoded', strips.failed, 'counter'));
-    }
+    gauges.push(...stripGauges(this.#strips?.()));
     return gauges;
   }
+}
+
+function stripGauges(strips: Readonly<StripCounters> | undefined): Gauge[] {
+  if (!strips) return [];
+  const one = (name: string, help: string, value: number): Gauge => ({ name, help, kind: 'counter', samples: [{ value }] });
+  return [
+    one('longroof_strips_made_total', 'Minutes shown in strips', strips.made),
+    one('longroof_strips_skipped_total', 'Minutes without a strip: there was no time', strips.skipped),
+    one('longroof_strips_failed_total', 'Minutes without a strip: not decoded', strips.failed),
+  ];
 }

@@ -3,15 +3,14 @@
  * reason. Whoever looks is entered in the audit chain first.
  */
 import { Readable } from 'node:stream';
-import { rfc3339 } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import type { PullInfo } from '../playback/footage.js';
 import type { PlainMp4 } from '../playback/plain-mp4.js';
-import { admit } from './look.js';
+import { lookAt } from './look.js';
 import { isKnown, readRange } from './range.js';
-import { CameraParams, FileQuery, SegmentParams, Strips, ViewQuery } from './schemas.js';
+import { CameraParams, FileQuery, SegmentParams, ViewQuery } from './schemas.js';
 import type { ApiParts } from './server.js';
 
 interface Media {
@@ -44,25 +43,6 @@ export function mediaRoutes(app: FastifyInstance, parts: ApiParts): void {
     },
   );
 
-  app.get<Media>(
-    `${BASE}/strips`,
-    {
-      config,
-      schema: {
-        summary: 'Strips of a pull of quality `strip`: `name` behind this address without its last part is the JPEG',
-        tags,
-        params: CameraParams,
-        querystring: ViewQuery,
-        response: { 200: Strips },
-      },
-    },
-    async (request) => {
-      const pull = await look(request, 'view');
-      const strips = await playback.strips(pull, request.params.camera);
-      return { strips: strips.map((strip) => ({ name: strip.name, from: rfc3339(strip.fromUtcMs), to: rfc3339(strip.toUtcMs) })) };
-    },
-  );
-
   app.get<Media & { Params: Static<typeof SegmentParams> }>(
     `${BASE}/:name`,
     { config, schema: { summary: 'A segment or init segment that a playlist names', tags, params: SegmentParams, querystring: ViewQuery } },
@@ -70,7 +50,6 @@ export function mediaRoutes(app: FastifyInstance, parts: ApiParts): void {
       const { camera, name } = request.params;
       const pull = await look(request, 'view');
       reply.header('cache-control', 'private, no-store').type(VIDEO_TYPE);
-      if (name.startsWith('strip-')) return reply.type('image/jpeg').send(await playback.strip(pull, camera, name));
       const init = /^init-([0-9a-f]{64})\.mp4$/.exec(name)?.[1];
       if (init !== undefined) return reply.send(await playback.init(pull, camera, init));
       const segment = await playback.segment(pull, camera, name);
@@ -117,10 +96,4 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, file: Plai
   reply.header('content-length', toExclusive - from);
   if (request.method === 'HEAD') return reply.send(null);
   return reply.send(Readable.from(file.read(from, toExclusive), { objectMode: false }));
-}
-
-async function lookAt(parts: ApiParts, request: FastifyRequest, action: string): Promise<PullInfo> {
-  const { id, camera } = request.params as Media['Params'];
-  const { token } = request.query as Media['Querystring'];
-  return (await admit(parts, request, { id, token, action, subject: `pull:${id}/${camera}` })).pull;
 }

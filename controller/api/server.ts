@@ -26,6 +26,7 @@ import { pullRoutes } from './pull-routes.js';
 import { Health, Problem } from './schemas.js';
 import { sessionRoutes } from './session-routes.js';
 import type { PullShape } from './shapes.js';
+import { stripRoutes } from './strip-routes.js';
 import { unitRoutes } from './unit-routes.js';
 
 /** What the API asks of `Pulls`. */
@@ -86,6 +87,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   unitRoutes(app, options);
   pullRoutes(app, options);
   mediaRoutes(app, options);
+  stripRoutes(app, options);
   exportRoutes(app, options);
   await installPage(app, options.pageFolder);
   return app;

@@ -52,7 +52,7 @@ t.test('eight cameras record without a gap on one core while copies and strips a
   );
   for (const camera of CAMERAS) {
     const listed = (await (await ask(`pulls/${strips.id}/${camera}/strips`)).json()) as { strips: { name: string }[] };
-    const jpeg = Buffer.from(await (await ask(`pulls/${strips.id}/${camera}/${listed.strips[0]?.name}`)).arrayBuffer());
+    const jpeg = Buffer.from(await (await ask(`pulls/${strips.id}/${camera}/strips/${listed.strips[0]?.name}`)).arrayBuffer());
     t.equal(jpeg.toString('hex', 0, 3), 'ffd8ff', `${camera}: a JPEG of ${jpeg.length} bytes`);
   }
   t.equal(await stack.agent().stop('SIGTERM', 20_000), 0);

@@ -25,7 +25,7 @@ export function Strips({ pullId, camera, token, bytesDone }: StripsProps) {
           {found.map((strip) => (
             <figure key={strip.name}>
               <img
-                src={withToken(`${base}/${strip.name}`, token)}
+                src={withToken(`${base}/strips/${strip.name}`, token)}
                 alt={t('pull.stripOf', { camera, time: strip.from })}
                 loading="lazy"
                 decoding="async"
