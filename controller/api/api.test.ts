@@ -348,6 +348,8 @@ t.test('the page and the description of the API', async (t) => {
     '/api/pulls/{id}/views',
     '/api/pulls/{id}/{camera}.mp4',
     '/api/pulls/{id}/{camera}/playlist.m3u8',
+    '/api/pulls/{id}/{camera}/strips',
+    '/api/pulls/{id}/{camera}/strips/{name}',
     '/api/pulls/{id}/{camera}/{name}',
     '/api/session',
     '/api/units',
