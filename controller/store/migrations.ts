@@ -3,6 +3,7 @@
  * portable subset: `text`, `integer` (32 bits) and `double precision`, which holds every whole number that JavaScript can.
  */
 import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
+import { createWorkers } from './migration-workers.js';
 
 type Columns = Record<string, 'text' | 'integer' | 'double precision'>;
 const TEXT = 'text';
@@ -220,10 +221,14 @@ const PROOF: Migration = {
     }),
 };
 
+const WORKERS: Migration = { up: (db) => atOnce(db, createWorkers) };
+
 /** All of a step or nothing. The migrator opens a transaction itself where it believes that the database can undo such changes. */
 async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promise<void>): Promise<void> {
   if (db.isTransaction) await run(db);
   else await db.transaction().execute(run);
 }
 
-export const migrations: MigrationProvider = { getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF }) };
+export const migrations: MigrationProvider = {
+  getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF, '2026-11-24-b-workers': WORKERS }),
+};

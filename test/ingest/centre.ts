@@ -65,6 +65,7 @@ export async function startCentre(dir: string, options: CentreOptions = {}): Pro
     blobs,
     broker,
     keys: { receipt: signer(receipt), desired: signer(desired) },
+    rootPem: authority.rootPem,
     clock: options.clock ?? systemClock,
     log,
   });
