@@ -48,6 +48,8 @@ class ExternalBroker implements PartitionedBroker {
   readonly #limits: ExternalLimits;
   readonly #lanes = new Map<string, UnitLane>();
   readonly #parts = new Set<string>();
+  /** Of those, what the broker has granted on this connection. */
+  readonly #heardParts = new Set<string>();
   readonly #kicker: Kicker;
   readonly #stopping = new AbortController();
   #handlers: BrokerHandlers | undefined;
@@ -65,7 +67,8 @@ class ExternalBroker implements PartitionedBroker {
   }
 
   get fault(): Fault | undefined {
-    return this.#fault;
+    if (this.#fault || this.#heardParts.size >= this.#parts.size) return this.#fault;
+    return new Fault('unavailable', 'LR_BROKER_CONNECT', `${this.#parts.size - this.#heardParts.size} partitions are not heard yet`);
   }
 
   async start(handlers: BrokerHandlers): Promise<void> {
@@ -110,6 +113,7 @@ class ExternalBroker implements PartitionedBroker {
 
   async drop(parts: readonly string[]): Promise<void> {
     const gone = new Set(parts.filter((part) => this.#parts.delete(part)));
+    for (const part of gone) this.#heardParts.delete(part);
     const lanes = [...this.#lanes].filter(([unit]) => gone.has(partition(unit)));
     // Sessions end before the broker answers: from here on nothing is done for them.
     const ends = lanes.map(([unit]) => this.#close(unit));
@@ -146,6 +150,7 @@ class ExternalBroker implements PartitionedBroker {
   /** Until it closes. What the units sent meanwhile is lost to us, so all sessions end with it. */
   async #use(link: BrokerLink, backoff: Backoff): Promise<void> {
     this.#link = link;
+    this.#heardParts.clear();
     this.#fault = undefined;
     this.#options.log.info({ parts: this.#parts.size }, 'connected to the broker');
     this.#subscribe(link, [...this.#parts]).then(
@@ -158,7 +163,11 @@ class ExternalBroker implements PartitionedBroker {
   }
 
   async #subscribe(link: BrokerLink, parts: readonly string[]): Promise<void> {
-    for (let at = 0; at < parts.length; at += FILTERS_TOGETHER) await link.subscribe(parts.slice(at, at + FILTERS_TOGETHER).map(filterOf));
+    for (let at = 0; at < parts.length; at += FILTERS_TOGETHER) {
+      const some = parts.slice(at, at + FILTERS_TOGETHER);
+      await link.subscribe(some.map(filterOf));
+      if (this.#link === link) for (const part of some) if (this.#parts.has(part)) this.#heardParts.add(part);
+    }
   }
 
   #distrust(link: BrokerLink, error: unknown): void {

@@ -18,7 +18,7 @@ import { DesiredSender } from './desired.js';
 import { OPEN_FENCE } from './fence.js';
 import { FootageLane } from './footage.js';
 import { JournalLane } from './journal.js';
-import { LeaseKeeper } from './lease-keeper.js';
+import { LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.js';
 import { LeaseTable } from './lease-table.js';
 import { PullWatch } from './pull-watch.js';
 import { Refusals } from './refusals.js';
@@ -40,7 +40,7 @@ export interface IngestOptions {
   /** Of the fleet. */
   rootPem: string;
   /** Set where several workers share a broker that is not ours. */
-  partitions?: { broker: PartitionedBroker; worker: string; leaseMs?: number };
+  partitions?: Pick<LeaseKeeperOptions, 'worker' | 'leaseMs'> & { broker: PartitionedBroker; clock?: Clock };
   clock: Clock;
   log: Log;
   /** Counted into; made here where it is left out. */
@@ -141,7 +141,7 @@ class IngestService implements Ingest {
   #makeKeeper({ partitions, store, clock, log }: IngestOptions): LeaseKeeper | undefined {
     if (!partitions) return undefined;
     const taken = (parts: readonly string[]) => this.#units.taken(parts);
-    return new LeaseKeeper({ ...partitions, table: new LeaseTable(store.db), clock, log, taken });
+    return new LeaseKeeper({ clock, log, taken, table: new LeaseTable(store.db), ...partitions });
   }
 
   isOnline(unit: string): boolean {

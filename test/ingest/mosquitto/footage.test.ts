@@ -1,0 +1,5 @@
+/** The same suite on a real mosquitto with two workers: footage. */
+process.env['LONGROOF_TEST_BROKER'] = 'mosquitto';
+await import('../footage.test.js');
+
+export {};
