@@ -25,11 +25,9 @@ export interface LeaseView {
 export interface LeaseSteps {
   /** Another has it: stop acting at once. */
   drop: string[];
-  /** Ours by the table, and nobody was there between: act. */
-  keep: LeaseRow[];
   /** More than our share: stop acting, then set it free. */
   give: LeaseRow[];
-  /** Free, or held by one that is gone: ours if the row has not changed since. */
+  /** Free, held by one that is gone, or ours and let go since: ours to act on if the row has not changed. */
   take: LeaseRow[];
 }
 
@@ -45,8 +43,10 @@ export function decideLeases({ self, rows, alive, held }: LeaseView): LeaseSteps
   const free = rows.filter((row) => row.worker !== self && !alive.has(row.worker));
   return {
     drop: [...held].filter(([part, term]) => terms.get(part) !== term).map(([part]) => part),
-    keep: mine.filter((row) => held.get(row.part) !== row.term && !given.has(row.part)),
     give,
-    take: free.slice(0, Math.max(0, share - mine.length)),
+    take: [
+      ...mine.filter((row) => held.get(row.part) !== row.term && !given.has(row.part)),
+      ...free.slice(0, Math.max(0, share - mine.length)),
+    ],
   };
 }

@@ -12,7 +12,7 @@ import type { PartitionedBroker } from '../broker/broker.js';
 import type { IngestWorkerTable, Tables } from '../store/tables.js';
 import type { Fence } from './fence.js';
 import { decideLeases, type LeaseRow } from './lease-decision.js';
-import { isHeld, type LeaseTable } from './lease-table.js';
+import type { LeaseTable } from './lease-table.js';
 
 export const LEASE_MS = 15_000;
 /** A beat comes so often within a lease; without one we let go at this share of it. */
@@ -22,7 +22,7 @@ const LAPSE_SHARE = 0.7;
 export interface LeaseKeeperOptions {
   /** Of this worker alone, new with each start. */
   worker: string;
-  table: LeaseTable;
+  table: Pick<LeaseTable, keyof LeaseTable>;
   broker: Pick<PartitionedBroker, 'hold' | 'drop'>;
   clock: Clock;
   log: Log;
@@ -43,6 +43,7 @@ export class LeaseKeeper implements Fence {
   /** What ends in its own time beside the beats: a slow disk must not cost us the rest. */
   readonly #ending = new Set<Promise<void>>();
   #giving = false;
+  #beats = 0;
   #busy = false;
   #stopped = false;
 
@@ -58,9 +59,10 @@ export class LeaseKeeper implements Fence {
   }
 
   async hold(trx: Transaction<Tables>, unit: string): Promise<void> {
+    const { worker, table } = this.#options;
     const part = partition(unit);
     const term = this.#held.get(part);
-    if (term === undefined || !(await isHeld(trx, { part, worker: this.#options.worker, term })))
+    if (term === undefined || !(await table.holds(trx, { part, worker, term })))
       throw new Fault('unavailable', 'LR_LEASE_LOST', `partition ${part} is another worker's now`);
   }
 
@@ -103,7 +105,8 @@ export class LeaseKeeper implements Fence {
   async #beat(): Promise<void> {
     const { table, worker, clock } = this.#options;
     const sentMs = clock.mono();
-    const { rows, workers } = await table.beat(worker);
+    this.#beats += 1;
+    const { rows, workers } = await table.beat(worker, this.#beats);
     if (!this.#isFresh(sentMs)) return;
     this.#renewLapse(sentMs);
     const alive = this.#alive(workers);
@@ -118,7 +121,7 @@ export class LeaseKeeper implements Fence {
       );
     }
     const taken = await table.take(worker, steps.take);
-    if (this.#isFresh(sentMs)) await this.#keep([...steps.keep, ...taken]);
+    if (this.#isFresh(sentMs)) await this.#keep(taken);
     for (const gone of workers) {
       const holds = rows.some((row) => row.worker === gone.worker && !taken.some(({ part }) => part === row.part));
       if (!alive.has(gone.worker) && !holds) await table.remove(gone.worker, gone.beat);

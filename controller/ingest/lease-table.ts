@@ -20,13 +20,13 @@ export class LeaseTable {
       .execute();
   }
 
-  /** Says that a worker lives, and reads what all of them hold. */
-  beat(worker: string): Promise<{ rows: LeaseRow[]; workers: IngestWorkerTable[] }> {
+  /** Says that a worker lives, and reads what all of them hold. The beat must never repeat: others know a living worker by it. */
+  beat(worker: string, beat: number): Promise<{ rows: LeaseRow[]; workers: IngestWorkerTable[] }> {
     return this.#db.transaction().execute(async (trx) => {
       await trx
         .insertInto('ingest_worker')
-        .values({ worker, beat: 1 })
-        .onConflict((conflict) => conflict.column('worker').doUpdateSet((eb) => ({ beat: eb('ingest_worker.beat', '+', 1) })))
+        .values({ worker, beat })
+        .onConflict((conflict) => conflict.column('worker').doUpdateSet({ beat }))
         .execute();
       const rows = await trx.selectFrom('partition_lease').selectAll().orderBy('part').execute();
       return { rows, workers: await trx.selectFrom('ingest_worker').selectAll().execute() };
@@ -49,6 +49,11 @@ export class LeaseTable {
     });
   }
 
+  /** Locks the row until the transaction ends where the database has such locks; an update of nothing is what all of them understand. */
+  holds(trx: Transaction<Tables>, row: LeaseRow): Promise<boolean> {
+    return change(trx, row, { worker: row.worker, term: row.term });
+  }
+
   /** Of a worker that ends in good order, or of one whose beat stood still at `beat`. */
   async remove(worker: string, beat?: number): Promise<void> {
     let gone = this.#db.deleteFrom('ingest_worker').where('worker', '=', worker);
@@ -66,9 +71,4 @@ async function change(trx: Transaction<Tables>, seen: LeaseRow, to: Omit<LeaseRo
     .where('term', '=', seen.term)
     .executeTakeFirst();
   return Number(numUpdatedRows) === 1;
-}
-
-/** Locks the row until the transaction ends where the database has such locks; an update of nothing is what all of them understand. */
-export async function isHeld(trx: Transaction<Tables>, row: LeaseRow): Promise<boolean> {
-  return change(trx, row, { worker: row.worker, term: row.term });
 }
