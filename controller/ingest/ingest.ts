@@ -157,8 +157,11 @@ class IngestService implements Ingest {
   #connected(session: Session): void {
     this.#links.set(session, newLink(session));
     const known = this.#units.connected(session.unit).catch((error: unknown) => {
-      this.#context.log.error({ unit: session.unit, error: toFault(error, 'enter a unit') }, 'a unit could not be entered');
-      this.#context.broker.kick(session, toFault(error));
+      const fault = toFault(error, 'enter a unit');
+      // Whoever holds the partition now has the unit; to cut it off would cut it off from there.
+      if (fault.code === 'LR_LEASE_LOST') return;
+      this.#context.log.error({ unit: session.unit, error: fault }, 'a unit could not be entered');
+      this.#context.broker.kick(session, fault);
     });
     this.#known.set(session, known);
   }

@@ -100,6 +100,10 @@ async function onEmbedded(dir: string, keys: Keys, blobs: BlobStore, options: Ce
   return { dir, authority, store, blobs, broker, ingest, pulls, port: broker.port, stop };
 }
 
+export async function openAuthorityOf(dir: string): Promise<Authority> {
+  return (await keysOf(dir, undefined)).authority;
+}
+
 export async function mosquittoOf(dir: string): Promise<Mosquitto> {
   const known = brokers.get(dir);
   if (known) known.program = await runMosquitto(known.conf);

@@ -145,6 +145,11 @@ export class ScriptedUnit {
 
   async hello(generation = 0): Promise<Extract<AckMessage, { what: 'welcome' }>> {
     const seen = this.acks.length;
+    this.sayHello(generation);
+    return this.ack('welcome', seen);
+  }
+
+  sayHello(generation = 0): void {
     this.sendJson('hello', {
       unit: this.unit,
       epoch: this.epoch,
@@ -155,7 +160,6 @@ export class ScriptedUnit {
       journalOldest: 0,
       certificate: this.identity.unitCertificatePem,
     });
-    return this.ack('welcome', seen);
   }
 
   /** The first acknowledgement of a kind at or after `from`. */
