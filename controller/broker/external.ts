@@ -94,7 +94,9 @@ class ExternalBroker implements PartitionedBroker {
   }
 
   async publish(session: Session, down: Down, payload: Buffer, qos: 0 | 1): Promise<void> {
-    if (session.closed) return;
+    // A receipt holds whatever connection its footage came by; anything else would be taken for an answer to the one that is live now.
+    const isFor = session.closed ? down === 'receipt' && this.session(session.unit) !== undefined : true;
+    if (!isFor) return;
     this.counters.messagesOut += 1;
     await this.#link?.publish(downTopic(session.unit, down), payload, qos);
   }

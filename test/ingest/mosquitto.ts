@@ -36,9 +36,11 @@ export async function startMosquitto(dir: string, authority: string): Promise<Mo
 }
 
 export async function runMosquitto(conf: string): Promise<Program> {
-  const program = startProgram('mosquitto', ['-c', conf, '-v'], {
+  const program = startProgram('mosquitto', ['-c', conf], {
     env: { PATH: `${process.env['PATH']}:/usr/sbin:/usr/local/sbin` },
   });
+  // A test whose time is up ends without its teardown.
+  process.once('exit', () => program.child.kill('SIGKILL'));
   await program.says(/mosquitto version \S+ running/);
   return program;
 }
