@@ -29,6 +29,7 @@ interface Bench {
 }
 
 const LEASE_MS = 2500;
+t.setTimeout(240_000);
 
 async function bench(t: Test, more: Partial<WorkerOptions> = {}, ofB: Partial<WorkerOptions> = {}): Promise<Bench> {
   const dir = t.testdir();
