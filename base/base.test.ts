@@ -40,6 +40,18 @@ t.test('the simulated clock fires timers in order and lets reactions run between
   t.equal(clock.mono(), 131);
 });
 
+t.test('a folder is made with its parents, again without harm, and not where a file stands', async (t) => {
+  const root = mkdtempSync(path.join(tmpdir(), 'longroof-base-'));
+  t.teardown(() => rmSync(root, { recursive: true }));
+  const deep = path.join(root, 'a/b/c');
+  systemDisk.makeDirectory(deep);
+  systemDisk.makeDirectory(deep);
+  t.equal(systemDisk.stat(deep)?.isDirectory, true);
+  systemDisk.writeFile(path.join(root, 'file'), 'x');
+  t.throws(() => systemDisk.makeDirectory(path.join(root, 'file')), { code: 'LR_SYS_EEXIST' });
+  t.throws(() => systemDisk.makeDirectory(path.join(root, 'file/below')), { code: 'LR_SYS_ENOTDIR' });
+});
+
 t.test('back-off grows to its limit, jitters, and starts again after success', async (t) => {
   const backoff = new Backoff({ firstMs: 100, maxMs: 1000, random: () => 1 });
   t.same(

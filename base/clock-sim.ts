@@ -35,11 +35,15 @@ export class SimClock implements Clock {
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = this.after(ms, resolve);
-      signal?.addEventListener('abort', () => {
+      const cancel = (): void => {
         timer.cancel();
         reject(new Fault('cancelled', 'LR_CANCELLED', 'sleep cancelled'));
+      };
+      const timer = this.after(ms, () => {
+        signal?.removeEventListener('abort', cancel);
+        resolve();
       });
+      signal?.addEventListener('abort', cancel, { once: true });
     });
   }
 

@@ -3,6 +3,7 @@
  * the source is order on the disk. `systemDisk` is the real one. Every failure is a Fault named after the path.
  */
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { errorCode, toFault } from './errors.js';
 
@@ -45,6 +46,25 @@ function act<T>(what: string, file: string | number, run: () => T): T {
     return run();
   } catch (error) {
     throw toFault(error, `${what} ${file}`);
+  }
+}
+
+/** With its parents. Not by Node's `recursive`, which answers ENOENT where the file system is read-only or fails. */
+function makeDirectories(directory: string): void {
+  const make = (): void => {
+    try {
+      fs.mkdirSync(directory, { mode: 0o700 });
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST' || !fs.statSync(directory).isDirectory()) throw error;
+    }
+  };
+  try {
+    make();
+  } catch (error) {
+    const parent = path.dirname(directory);
+    if (errorCode(error) !== 'ENOENT' || parent === directory) throw error;
+    makeDirectories(parent);
+    make();
   }
 }
 
@@ -99,7 +119,7 @@ export const systemDisk: Disk = {
         fs.closeSync(fd);
       }
     }),
-  makeDirectory: (directory) => act('mkdir', directory, () => void fs.mkdirSync(directory, { recursive: true, mode: 0o700 })),
+  makeDirectory: (directory) => act('mkdir', directory, () => makeDirectories(directory)),
   rename: (from, to) => act('rename', from, () => fs.renameSync(from, to)),
   remove: (file) => act('unlink', file, () => fs.unlinkSync(file)),
   readFile: (file) => act('read', file, () => fs.readFileSync(file)),
@@ -145,4 +165,14 @@ export function writeDurably(disk: Disk, file: string, data: Uint8Array | string
   }
   disk.rename(temporary, file);
   disk.syncDirectory(directory);
+}
+
+/** Runs `use` with an empty folder of its own on the system's temporary disk, and removes it whatever happens. */
+export function inScratchFolder<T>(name: string, use: (folder: string) => T): T {
+  const folder = act('mkdtemp', name, () => fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`)));
+  try {
+    return use(folder);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
 }

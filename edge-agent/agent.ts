@@ -154,12 +154,13 @@ export class Agent {
     };
   }
 
-  async #run(runStartMonoMs: number, failed: (fault: Fault) => void): Promise<void> {
+  #spoolOptions(): SpoolOptions {
     const { clock, disk, log } = this.#options;
     const config = this.#config;
-    const options: SpoolOptions = {
+    return {
       path: config.spool.path,
       quotaBytes: config.spool.quota,
+      enduranceBytes: config.spool.endurance,
       retention: { originalMs: config.spool.keepOriginal, proxyMs: config.spool.keepProxy },
       unit: config.unit,
       journalKeyPem: disk.readFile(`${config.identity}/journal.key`).toString('utf8'),
@@ -169,7 +170,11 @@ export class Agent {
       clock,
       log,
     };
-    this.#spool = await openPatiently(options, { clock, log, signal: this.#giveUp.signal, failed });
+  }
+
+  async #run(runStartMonoMs: number, failed: (fault: Fault) => void): Promise<void> {
+    const { clock, disk, log } = this.#options;
+    this.#spool = await openPatiently(() => this.#spoolOptions(), { clock, log, signal: this.#giveUp.signal, failed });
     this.#wall = new WallClock({
       clock,
       synchronised: seldom(clock, SYNCHRONISED_MS, () => SYNCHRONISED_FILES.some((file) => disk.stat(file) !== undefined)),
@@ -186,7 +191,7 @@ export class Agent {
     });
     const vitals = new Vitals(clock, this.#spool, this.#recorder);
     this.#vitals = vitals;
-    // The cameras of now: they may have been changed while the disk was away.
+    // The cameras of now: they may have been changed while the spool was being opened.
     await this.#recorder.apply(this.#config.cameras);
     log.info({ cameras: this.#config.cameras.map((camera) => camera.id) }, 'recording');
     this.#startGnss();

@@ -58,7 +58,7 @@ export class Recording implements CaptureSink {
     this.#lastUnitMonoMs = clock.mono();
     this.#builder = new FragmentBuilder({
       stream,
-      allocate: (bytes) => spool.allocate(bytes),
+      memory: spool.memory,
       sink: { fragment: (fragment) => spool.write(fragment, claim(fragment.meta.startMonoMs)) },
     });
     this.#engine = createEngine(options.capture, this, {
@@ -76,7 +76,7 @@ export class Recording implements CaptureSink {
   /** Tears the session down, hands on what is under construction and closes the stream's account. */
   async stop(cause: GapCause): Promise<void> {
     await this.#engine.stop();
-    this.#builder.sessionEnded();
+    this.#builder.close();
     this.#options.spool.closeStream(this.stream, cause);
   }
 

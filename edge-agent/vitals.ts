@@ -12,6 +12,10 @@ export interface UplinkCounters {
   refusals: number;
 }
 
+/** A disk that lasts no longer is to be replaced soon. */
+const ENDURANCE_YEARS_MIN = 1;
+const WORN = 'LR_SPOOL_ENDURANCE';
+
 export class Vitals {
   readonly #clock: Clock;
   readonly #spool: Spool;
@@ -38,6 +42,9 @@ export class Vitals {
       if (state !== 'recording' && state !== 'stopped') problems.push(`${stream} is not recording: ${state}${code ? ` (${code})` : ''}`);
     }
     if (stats.state !== 'ok') problems.push(`the disk is ${stats.state}`);
+    const years = stats.enduranceLeftYears;
+    if (years !== undefined && years < ENDURANCE_YEARS_MIN)
+      problems.push(`the disk's rated endurance is used up in ${years} years at this rate (${WORN})`);
     return { ok: problems.length === 0, problems, streams };
   }
 
@@ -89,10 +96,15 @@ export class Vitals {
       one('longroof_spool_pending_fragments', 'Fragments without a receipt', stats.pendingFragments),
       one('longroof_spool_flushes_per_second', 'Flushes of the disk', stats.flushesPerS),
       one('longroof_spool_write_amplification', 'Block writes over footage bytes', stats.writeAmplification),
+      one('longroof_spool_written_bytes_total', 'Block writes over the life of the spool', stats.writtenBytes, 'counter'),
       one('longroof_journal_next', 'Number of the next record', stats.journalNext),
       one('longroof_process_cpu_seconds_total', 'User and system time', (cpu.user + cpu.system) / 1e6, 'counter'),
       one('longroof_process_resident_bytes', 'Resident memory', process.memoryUsage().rss),
     ];
+    if (stats.enduranceLeftYears !== undefined)
+      gauges.push(
+        one('longroof_spool_endurance_left_years', 'Until the rated endurance is used up at this rate', stats.enduranceLeftYears),
+      );
     const uplink = this.#uplink?.();
     if (uplink) {
       gauges.push(one('longroof_uplink_connected', '1 while the centre is reached', uplink.connected ? 1 : 0));

@@ -32,6 +32,14 @@ const unixPath: c.Check<string> = {
   },
 };
 
+/** What a disk's maker rates it for, in bytes. The smallest cards are rated for some terabytes: less is a slip. */
+const rated = c.size(1e11, 1e17);
+const endurance: c.Check<number> = {
+  read: (value, key, context) =>
+    rated.read(value, key, new c.ConfigContext(context.folder)) ??
+    context.wrong(key, value, 'the rated terabytes written, such as 300TB, from 0.1TB to 100000TB'),
+};
+
 const unit = c.object({
   unit: c.id(),
   controller: c.optional(c.url('mqtts')),
@@ -39,6 +47,7 @@ const unit = c.object({
   spool: c.object({
     path: c.filePath(),
     quota: c.size(16 * 2 ** 20, 2 ** 50),
+    endurance: c.optional(endurance),
     keepOriginal: c.optional(c.duration(60_000, 3.2e10), 7 * 8.64e7),
     keepProxy: c.optional(c.duration(60_000, 3.2e10), 30 * 8.64e7),
   }),

@@ -22,7 +22,6 @@ import { SampleTable } from './sample-table.js';
 import type { StoredFragment } from './stored-fragment.js';
 import { FPS, type MadeFootage, makeFootage, type StoreWhere, storeFootage, storePull } from './test-footage.js';
 
-t.setTimeout(600_000);
 const EPOCH = 'ab'.repeat(16);
 const START = Date.UTC(2026, 4, 17, 14, 5);
 const WHERE: StoreWhere = { unit: 'wagon-1', epoch: EPOCH, camera: 'front', rendition: 'proxy', run: 3, seqFirst: 100, startUtcMs: START };

@@ -5,7 +5,7 @@
 import type { MonoMs } from '@longroof/base/clock';
 import { assert } from '@longroof/base/errors';
 import type { StreamName } from '@longroof/protocol/fragment';
-import { ByteArena } from '../capture/arena.js';
+import { type ArenaMemory, ByteArena } from '../capture/arena.js';
 import type { AccessUnit, CaptureSink, TrackInfo } from '../capture/engine.js';
 import type { FragmentSink, InitSegment, OpenFragmentMeta } from './fragment.js';
 import { makeInit, TIMESCALE_90K, trackId } from './init.js';
@@ -14,8 +14,8 @@ import { type Sample, type TrackRun, writeFragmentHead } from './moof.js';
 export interface FragmentBuilderOptions {
   stream: StreamName;
   sink: FragmentSink;
-  /** Where the memory of payload comes from; by default fresh from the system. */
-  allocate?: (bytes: number) => Buffer;
+  /** Of payload; by default fresh from the system. */
+  memory?: ArenaMemory;
 }
 
 /** A fragment ends in front of the unit that would make it longer. */
@@ -50,7 +50,7 @@ export class FragmentBuilder implements Pick<CaptureSink, 'arena' | 'tracks' | '
 
   constructor(options: FragmentBuilderOptions) {
     this.#options = options;
-    this.#arenas = { video: new ByteArena(options.allocate), audio: new ByteArena(options.allocate, 4096) };
+    this.#arenas = { video: new ByteArena(options.memory), audio: new ByteArena(options.memory, 4096) };
   }
 
   arena(kind: 'video' | 'audio'): ByteArena {
@@ -94,6 +94,12 @@ export class FragmentBuilder implements Pick<CaptureSink, 'arena' | 'tracks' | '
   sessionEnded(): void {
     this.#close(undefined);
     for (const arena of Object.values(this.#arenas)) arena.cut(0);
+  }
+
+  /** No session follows: the memory goes back. */
+  close(): void {
+    this.sessionEnded();
+    for (const arena of Object.values(this.#arenas)) arena.close();
   }
 
   #endsBefore(unit: AccessUnit, track: OpenTrack): boolean {

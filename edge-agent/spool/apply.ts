@@ -6,6 +6,7 @@
 import { streamText } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import type { CatalogBody, DisposalBody, GapBody, JournalRecord } from '@longroof/protocol/journal';
+import { restoreWritten } from './endurance.js';
 import type { IndexDb } from './index-db.js';
 import { type ReelRow, rungOf } from './rows.js';
 import { REEL_CLOSED, REEL_GONE } from './schema.js';
@@ -48,6 +49,9 @@ export function applyRecord(index: IndexDb, epoch: string, record: JournalRecord
     case 'dispose':
     case 'loss':
       applyDisposal(index, epoch, (record as JournalRecord<'dispose'>).body, disposalCause(record.type));
+      return;
+    case 'health':
+      restoreWritten(index, (record as JournalRecord<'health'>).body['disk']);
       return;
     case 'hold': {
       const body = (record as JournalRecord<'hold'>).body;

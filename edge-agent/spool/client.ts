@@ -16,7 +16,11 @@ import type { DurableStream, HoldRequest, Selection, Spool, SpoolIdentity, Spool
 export const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 /** Calls that wait for the worker. */
 const CALLS_MAX = 10_000;
-export const TICK_MS = 250;
+/** A commit follows the footage that came at once, but so often at most; what else changed waits so long at most. */
+const TICK_MS_MIN = 100;
+const TICK_MS = 250;
+/** Nothing new, and a sign of life all the same. */
+const IDLE_TICK_MS = 1000;
 const CLOSE_MS_MAX = 10_000;
 
 interface Waiting {
@@ -35,10 +39,14 @@ export class SpoolClient implements Spool {
   readonly #journal: ((next: number, urgent: boolean) => void)[] = [];
   /** The init segment that the worker has, per stream. */
   readonly #inits = new Map<string, string>();
-  readonly #memory = new MemoryPool();
+  readonly memory = new MemoryPool();
   readonly #ticks: Timer;
   #nextCall = 1;
   #isTicking = false;
+  #tickedMonoMs: MonoMs = Number.NEGATIVE_INFINITY;
+  /** The worker was told something since the last tick. */
+  #hasNews = false;
+  #tickIsDue = false;
   #position: JournalPosition;
   #stats: WorkerStats;
   #gone: Fault | undefined;
@@ -58,18 +66,34 @@ export class SpoolClient implements Spool {
     worker.on('message', (message: FromWorker) => this.#take(message));
     worker.on('error', (error) => this.#lost(error));
     worker.on('exit', (code) => this.#lost(new Error(`exit code ${code}`)));
-    this.#ticks = options.clock.every(TICK_MS, () => this.#tick());
+    this.#ticks = options.clock.every(TICK_MS, () => this.#tick(this.#hasNews ? TICK_MS_MIN : IDLE_TICK_MS));
   }
 
   #post(message: ToWorker, transfer: ArrayBuffer[] = []): void {
-    if (!this.#gone) this.#worker.postMessage(message, transfer);
+    if (this.#gone) return;
+    this.#hasNews = true;
+    this.#worker.postMessage(message, transfer);
   }
 
   /** One tick is under way at most: a stalled worker is not buried under them. */
-  #tick(): void {
+  #tick(msSinceLastMin: number): void {
     if (this.#isTicking || this.#gone) return;
+    const monoMs = this.#clock.mono();
+    if (monoMs - this.#tickedMonoMs < msSinceLastMin) return;
     this.#isTicking = true;
-    this.#post({ kind: 'tick', monoMs: this.#clock.mono() });
+    this.#tickedMonoMs = monoMs;
+    this.#post({ kind: 'tick', monoMs });
+    this.#hasNews = false;
+  }
+
+  /** Behind all the footage of this turn of the loop. */
+  #tickSoon(): void {
+    if (this.#tickIsDue) return;
+    this.#tickIsDue = true;
+    queueMicrotask(() => {
+      this.#tickIsDue = false;
+      this.#tick(TICK_MS_MIN);
+    });
   }
 
   #take(message: FromWorker): void {
@@ -77,7 +101,7 @@ export class SpoolClient implements Spool {
       case 'ticked': {
         this.#isTicking = false;
         this.#position = message.position;
-        for (const memory of message.returned) this.#memory.give(memory);
+        this.memory.returned(message.returned);
         if (message.stats.state !== this.#stats.state)
           this.#log.warn({ state: message.stats.state, before: this.#stats.state }, 'the state of the spool changed');
         this.#stats = message.stats;
@@ -123,25 +147,24 @@ export class SpoolClient implements Spool {
     });
   }
 
-  allocate(bytes: number): Buffer {
-    return this.#memory.allocate(bytes);
-  }
-
   write(fragment: BuiltFragment, wall: WallClaim): boolean {
-    if (this.#gone) return false;
     const { meta, init } = fragment;
     const bytes = fragment.parts.reduce((sum, part) => sum + part.length, 0);
     const queuedBytes = Atomics.load(this.#queued, 0);
-    if (queuedBytes > 0 && queuedBytes + bytes > QUEUE_BYTES_MAX) {
+    const isFull = queuedBytes > 0 && queuedBytes + bytes > QUEUE_BYTES_MAX;
+    if (this.#gone || isFull) {
       this.noteCause(meta, 'disk-slow', meta.startMonoMs);
+      for (const part of fragment.parts) this.memory.give(part);
       return false;
     }
     const stream = streamText(meta);
     const isKnown = this.#inits.get(stream) === init.sha256;
     const { parts, transfer } = movable(fragment.parts);
     Atomics.add(this.#queued, 0, bytes);
-    this.#post({ kind: 'fragment', meta, wall, parts, init: isKnown ? undefined : init.bytes }, transfer);
+    const lent = this.memory.lend(parts);
+    this.#post({ kind: 'fragment', meta, wall, parts, lent, init: isKnown ? undefined : init.bytes }, transfer);
     this.#inits.set(stream, init.sha256);
+    this.#tickSoon();
     return true;
   }
 
@@ -245,13 +268,16 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Parts with the memory behind them, each piece of memory once. Small parts are copied: their memory may be Node's shared pool. */
+/**
+ * Parts with the memory behind them, each piece of memory once. Shared memory stays where it is; small parts are copied: their memory may
+ * be Node's pool.
+ */
 export function movable(parts: readonly Uint8Array[]): { parts: Uint8Array[]; transfer: ArrayBuffer[] } {
   const transfer = new Set<ArrayBuffer>();
   const moved = parts.map((part) => {
     const isPooled = part.buffer.byteLength <= Buffer.poolSize && part.byteLength < part.buffer.byteLength;
-    const own = isPooled || part.buffer instanceof SharedArrayBuffer ? new Uint8Array(part) : part;
-    transfer.add(own.buffer as ArrayBuffer);
+    const own = isPooled ? new Uint8Array(part) : part;
+    if (!(own.buffer instanceof SharedArrayBuffer)) transfer.add(own.buffer as ArrayBuffer);
     return own;
   });
   return { parts: moved, transfer: [...transfer] };

@@ -172,6 +172,7 @@ function writeIndex(state: CoreState): void {
     index.set('beat', JSON.stringify({ boot, monoMs, wall: state.recovered.wall.now(), spoolMs: state.recovered.time.at(monoMs) }));
     index.set('run', run);
     index.set('acknowledged', state.acknowledged);
+    state.endurance.save(index, state.recovered.wall);
     index.set('applied', ledger.next);
     index.set('head', ledger.head);
   });

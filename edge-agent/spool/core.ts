@@ -16,6 +16,7 @@ import { dropBallast } from './ballast.js';
 import { type CommitResult, commit, isCommitDue } from './commit.js';
 import { Coverage } from './coverage.js';
 import { DiskState, toDiskFault } from './disk-state.js';
+import { Endurance } from './endurance.js';
 import { type HoldOutcome, liftHold, placeHold, restoreHolds } from './holds.js';
 import { REELS_FOLDER } from './layout.js';
 import { Ledger, type Settled } from './ledger.js';
@@ -40,7 +41,11 @@ export function openCore(options: CoreOptions): SpoolCore {
     const fault = toDiskFault(error, 'spool');
     if (fault.kind === 'corrupt' && fault.code === 'LR_SPOOL_INDEX') removeIndex(options.disk, options.path);
     else if (fault.kind !== 'full' || !dropBallast(options)) throw fault;
+  }
+  try {
     return new SpoolCore(options);
+  } catch (error) {
+    throw toDiskFault(error, 'spool');
   }
 }
 
@@ -50,8 +55,10 @@ export class SpoolCore {
   constructor(given: CoreOptions) {
     const meter = new Meter(given.clock);
     const options = { ...given, disk: meteredDisk(given.disk, meter) };
+    const endurance = new Endurance({ disk: given.disk, clock: given.clock, ratedBytes: given.enduranceBytes });
     const recovered = recover(options);
     const { index, opened } = recovered.journal;
+    endurance.resume(index);
     const ids = index.maxIds();
     const totals = index.totals();
     const reels = new ReelSet(
@@ -61,7 +68,16 @@ export class SpoolCore {
     );
     const now = (): { monoMs: MonoMs; wall: WallClaim } => ({ monoMs: round(options.clock.mono()), wall: recovered.wall.now() });
     this.state = {
-      ...{ options, recovered, index, meter, reels, ledger: new Ledger(recovered.chain, opened.log, now), diskState: new DiskState() },
+      ...{
+        options,
+        recovered,
+        index,
+        meter,
+        endurance,
+        reels,
+        ledger: new Ledger(recovered.chain, opened.log, now),
+        diskState: new DiskState(),
+      },
       ...{ streams: new Map(), bootId: index.bootId(options.boot), unindexed: [], finished: [], catalogued: [], releases: [] },
       ...{ pendingCloses: [], pendingWrites: [], nextRowId: ids.fragment + 1, rowFirst: new Map(), reelBytes: totals.fileBytes },
       ...{ fragments: totals.fragments, released: totals.released, lastCommitMonoMs: options.clock.mono() },
@@ -86,19 +102,19 @@ export class SpoolCore {
     return this.state.recovered.identity;
   }
 
-  #stream(name: StreamName): LiveStream {
+  /** One that is new is accounted for from `sinceMonoMs` on: it may have been opened before this thread came to it. */
+  #stream(name: StreamName, sinceMonoMs: MonoMs = this.state.options.clock.mono()): LiveStream {
     const text = streamText(name);
     let stream = this.state.streams.get(text);
     if (!stream) {
-      const nowMonoMs = this.state.options.clock.mono();
-      stream = { name: streamOf(text), text, coverage: new Coverage(nowMonoMs, 'configuration'), nextSeq: 0, dirty: true };
+      stream = { name: streamOf(text), text, coverage: new Coverage(sinceMonoMs, 'configuration'), nextSeq: 0, dirty: true };
       this.state.streams.set(text, stream);
     }
     return stream;
   }
 
   openStream(name: StreamName, atMonoMs: MonoMs = this.state.options.clock.mono()): void {
-    const stream = this.#stream(name);
+    const stream = this.#stream(name, atMonoMs);
     draftGaps(this.state, stream, stream.coverage.open(atMonoMs));
     stream.dirty = true;
   }

@@ -20,7 +20,7 @@ export function toDiskFault(error: unknown, what: string): Fault {
         ? 'corrupt'
         : 'unavailable';
   const message = error instanceof Error ? error.message : String(error);
-  return new Fault(kind, 'LR_SPOOL_INDEX', `${what}: ${message} (${code})`, { cause: error });
+  return new Fault(kind, kind === 'corrupt' ? 'LR_SPOOL_INDEX' : 'LR_SPOOL_DISK', `${what}: ${message} (${code})`, { cause: error });
 }
 
 export class DiskState {

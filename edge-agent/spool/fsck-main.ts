@@ -1,17 +1,14 @@
 /** `longroof-fsck DIR [--json]`: 0 clean, 1 damage found and named, 2 cannot check. Reads only. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { systemDisk } from '@longroof/base/disk';
+import { inScratchFolder, systemDisk } from '@longroof/base/disk';
 import { toFault } from '@longroof/base/errors';
 import { Command, CommanderError } from 'commander';
 import { checkSpool } from './fsck.js';
 import { printReport } from './fsck-print.js';
 
 function check(folder: string, options: { json?: boolean }): number {
-  const scratch = mkdtempSync(path.join(tmpdir(), 'longroof-fsck-'));
   try {
-    const report = checkSpool(systemDisk, path.resolve(folder), scratch);
+    const report = inScratchFolder('longroof-fsck', (scratch) => checkSpool(systemDisk, path.resolve(folder), scratch));
     process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : printReport(report));
     return report.damage.length > 0 ? 1 : 0;
   } catch (error) {
@@ -19,8 +16,6 @@ function check(folder: string, options: { json?: boolean }): number {
     if (options.json) process.stdout.write(`${JSON.stringify({ path: folder, code: fault.code, error: fault.message })}\n`);
     else process.stderr.write(`longroof-fsck: ${fault.message} (${fault.code})\n${fault.hint ? `  ${fault.hint}\n` : ''}`);
     return 2;
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The index's general part: state, boots, runs, streams, gaps, clock anchors, holds. Ids of boots and streams are cached, and forgotten
- * when a transaction that may have made them fails.
+ * The index's general part: state, boots, runs, streams, gaps, clock anchors, holds. Ids of boots and streams
+ * and what was set are cached, and forgotten when a transaction that may have made them fails.
  */
 import type { MonoMs } from '@longroof/base/clock';
 import { assert } from '@longroof/base/errors';
@@ -28,6 +28,8 @@ export class IndexBase {
   readonly #statements = new Map<string, Statement>();
   readonly #boots = new Map<string, number>();
   readonly #streams = new Map<string, number>();
+  /** What stands in `state` already: most of it changes seldom, and every commit says all of it. */
+  readonly #state = new Map<string, Value>();
 
   constructor(file: string, options: { existing?: boolean } = {}) {
     this.db = openSqlite(file, options);
@@ -56,6 +58,7 @@ export class IndexBase {
     } catch (error) {
       this.#boots.clear();
       this.#streams.clear();
+      this.#state.clear();
       throw error;
     }
   }
@@ -65,7 +68,9 @@ export class IndexBase {
   }
 
   set(key: string, value: Value): void {
+    if (this.#state.get(key) === value) return;
     this.sql('INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)').run(key, value);
+    this.#state.set(key, value);
   }
 
   /** Small id of a boot id; made when it is new. */

@@ -18,7 +18,8 @@ export interface WorkerSettings {
   configSha256: string;
   cameras: { camera: string; renditions: Rendition[] }[];
   retention: { originalMs: number; proxyMs: number };
-  waited?: Waited;
+  enduranceBytes?: number;
+  waited?: Waited[];
   /** One Int32: bytes queued towards the worker. */
   queued: SharedArrayBuffer;
   /** For tests: a module whose export `disk` stands in for the real one. */
@@ -39,7 +40,8 @@ export type Call =
   | { what: 'close' };
 
 export type ToWorker =
-  | { kind: 'fragment'; meta: OpenFragmentMeta; wall: WallClaim; parts: Uint8Array[]; init: Uint8Array | undefined }
+  /** `lent` numbers the shared memory behind the parts. */
+  | { kind: 'fragment'; meta: OpenFragmentMeta; wall: WallClaim; parts: Uint8Array[]; lent: number[]; init: Uint8Array | undefined }
   | { kind: 'cause'; stream: StreamName; cause: GapCause; atMonoMs: MonoMs; detail: string | undefined }
   | { kind: 'open'; stream: StreamName; atMonoMs: MonoMs }
   | { kind: 'close'; stream: StreamName; cause: GapCause; atMonoMs: MonoMs }
@@ -63,8 +65,8 @@ export type FromWorker =
       journal: { next: number; urgent: boolean } | undefined;
       position: JournalPosition;
       stats: WorkerStats;
-      /** Memory of written fragments, for the next ones. */
-      returned: ArrayBuffer[];
+      /** Numbers of the shared memory that is written out, for the next fragments. */
+      returned: number[];
     }
   | { kind: 'result'; id: number; value: unknown }
   | { kind: 'failed'; id: number; fault: PlainFault };

@@ -23,10 +23,12 @@ export interface SpoolOptions {
   cameras: { camera: string; renditions: Rendition[] }[];
   /** Promised per rung; seven and thirty days where left out. */
   retention?: { originalMs: number; proxyMs: number };
+  /** What the disk's maker rates it for (terabytes written), in bytes. */
+  enduranceBytes?: number | undefined;
   clock: Clock;
   log: Log;
-  /** The spool was to be open since then, and its disk refused: that time is a gap of the cause. */
-  waited?: Waited;
+  /** The spool was to be open since the first of these, and its disk refused: that time is a gap of these causes. */
+  waited?: readonly Waited[];
   /** Gives up opening. */
   signal?: AbortSignal;
   /** For tests: a module whose export `disk` replaces the real one in the worker, and a boot id of one's own. */
@@ -42,7 +44,8 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   const settings: WorkerSettings = {
     ...{ path, quotaBytes, unit, journalKeyPem, version, configSha256, cameras, queued },
     retention: options.retention ?? { originalMs: 7 * DAY_MS, proxyMs: 30 * DAY_MS },
-    ...(options.waited ? { waited: options.waited } : {}),
+    ...(options.enduranceBytes === undefined ? {} : { enduranceBytes: options.enduranceBytes }),
+    ...(options.waited ? { waited: [...options.waited] } : {}),
     ...options.faults,
   };
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
@@ -52,8 +55,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
   });
   const giveUp = (): void => void worker.terminate();
   options.signal?.addEventListener('abort', giveUp, { once: true });
-  const ready = await firstMessage(worker);
-  options.signal?.removeEventListener('abort', giveUp);
+  const ready = await firstMessage(worker).finally(() => options.signal?.removeEventListener('abort', giveUp));
   const { identity } = ready;
   log.info({ epoch: identity.epoch, run: identity.run, usedBytes: ready.stats.usedBytes }, 'spool open');
   return new SpoolClient(worker, ready, { clock, log, queued });

@@ -55,7 +55,7 @@ export function gapBody(stream: StreamName, piece: GapPiece, before: Before | un
   };
 }
 
-/** The agent ran, and the disk did not let the spool be opened. */
+/** The agent ran, and the disk did not let the spool be opened: why, from then on. */
 export interface Waited {
   sinceMonoMs: MonoMs;
   cause: GapCause;
@@ -77,7 +77,7 @@ export function recoverStream(
     before: Before | undefined;
     nowMonoMs: MonoMs;
     restart: GapCause;
-    waited: Waited | undefined;
+    waited: readonly Waited[] | undefined;
   },
   isConfigured: boolean,
 ): RecoveredCoverage {
@@ -86,9 +86,12 @@ export function recoverStream(
   const cause: GapCause = isGapCause(row.cause) ? row.cause : 'configuration';
   const ends = [found?.endMono, ofLastBoot ? row.accounted : undefined].filter((end) => typeof end === 'number');
   const accounted = ends.length > 0 ? Math.max(...ends) : at.beat?.monoMs;
-  if (accounted === undefined) return { coverage: new Coverage(at.nowMonoMs, 'configuration'), gaps: [] };
+  const waited = isConfigured && at.waited?.[0] ? at.waited : undefined;
+  if (accounted === undefined) {
+    const unknown = new Coverage(waited?.[0]?.sinceMonoMs ?? at.nowMonoMs, 'configuration');
+    return waited ? waitedFor(unknown, waited, at.nowMonoMs) : { coverage: unknown, gaps: [] };
+  }
   const detail = row.detail ?? undefined;
-  const waited = isConfigured ? at.waited : undefined;
   if (!row.open) {
     const closed = new Coverage(accounted + shift, cause, detail);
     return waited ? waitedFor(closed, waited, at.nowMonoMs) : { coverage: closed, gaps: [] };
@@ -107,11 +110,11 @@ export function recoverStream(
   return { coverage, gaps };
 }
 
-/** Closed time ends where the wait for the disk began; the wait is a gap of its own, and so is what follows. */
-export function waitedFor(coverage: Coverage, waited: Waited, nowMonoMs: MonoMs): RecoveredCoverage {
-  const gaps = coverage.open(Math.min(waited.sinceMonoMs, nowMonoMs));
-  coverage.note(waited.cause, waited.sinceMonoMs, waited.detail);
-  gaps.push(...coverage.close(nowMonoMs, waited.cause));
+/** Closed time ends where the wait for the disk began; the wait is a gap by its causes, and so is what follows until the stream opens. */
+export function waitedFor(coverage: Coverage, waited: readonly Waited[], nowMonoMs: MonoMs): RecoveredCoverage {
+  const gaps = coverage.open(Math.min(waited[0]!.sinceMonoMs, nowMonoMs));
+  for (const { cause, sinceMonoMs, detail } of waited) coverage.note(cause, sinceMonoMs, detail);
+  gaps.push(...coverage.close(nowMonoMs, waited.at(-1)!.cause));
   return { coverage, gaps };
 }
 

@@ -39,8 +39,10 @@ export interface CoreOptions {
   cameras: { camera: string; renditions: Rendition[] }[];
   /** Promised per rung, from the end of a reel. */
   retention: { originalMs: number; proxyMs: number };
+  /** Rated terabytes written of the disk, in bytes. */
+  enduranceBytes?: number;
   /** See `SpoolOptions`. */
-  waited?: Waited;
+  waited?: readonly Waited[];
   /** The kernel's boot id. */
   boot: string;
   disk: Disk;
@@ -99,8 +101,9 @@ export function recover(options: CoreOptions): Recovered {
   }
   // Streams that no index knows yet were to be recorded all the same.
   for (const name of configured) {
-    if (!options.waited || coverage.has(name)) continue;
-    const recovered = waitedFor(new Coverage(options.waited.sinceMonoMs, 'configuration'), options.waited, clock.mono());
+    const first = options.waited?.[0];
+    if (!options.waited || !first || coverage.has(name)) continue;
+    const recovered = waitedFor(new Coverage(first.sinceMonoMs, 'configuration'), options.waited, clock.mono());
     coverage.set(name, recovered.coverage);
     for (const piece of recovered.gaps) drafts.push({ type: 'gap', body: gapBody(streamOf(name), piece, before) });
   }

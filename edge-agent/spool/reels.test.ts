@@ -58,6 +58,28 @@ t.test('fragments that adjoin by media time leave no gap, whatever their monoton
   t.same(spool.fsck().damage, []);
 });
 
+t.test('a reel that ends and the next one in the same commit: what came first is accounted for first', async (t) => {
+  const spool = new TestSpool();
+  t.teardown(() => spool.remove());
+  const { clock } = spool;
+  spool.core.openStream(FRONT);
+  const firstMonoMs = clock.mono();
+  // A disk that stalls lets much come together: twice three seconds of footage, five seconds apart, and the first reel ended between.
+  for (const fromMs of [0, 1000, 2000]) spool.write(FRONT, firstMonoMs + fromMs);
+  spool.core.noteCause(FRONT, 'disk-slow', firstMonoMs + 3000);
+  for (const fromMs of [8000, 9000, 10_000]) spool.write(FRONT, firstMonoMs + fromMs);
+  await clock.advance(11_000);
+  spool.core.commit({ force: true });
+  t.same(spool.bodies('gap').map(short), [['disk-slow', firstMonoMs + 3000, 5000]], 'no gap where there is footage');
+  const { fragments } = spool.core.select([FRONT], 0, clock.utc() + 1000);
+  t.same(
+    fragments.map(({ meta }) => meta.startMonoMs - firstMonoMs),
+    [0, 1000, 2000, 8000, 9000, 10_000],
+  );
+  spool.core.close();
+  t.same(spool.fsck().damage, []);
+});
+
 t.test('a cause explains the hole that it was noted in, no later one; a hole of which nobody said anything has its own', async (t) => {
   const spool = new TestSpool();
   t.teardown(() => spool.remove());

@@ -227,7 +227,8 @@ export class ReelSet {
       }
     };
     for (const reel of this.#toCut.splice(0)) if (!attempt(undefined, () => this.#cut(reel, result))) this.#toCut.push(reel);
-    const dirty = [...this.#open.values(), ...this.#ended].filter((reel) => reel.pending.length > 0);
+    // Ended reels first: their fragments are the older ones, and the time of a stream is accounted for in order.
+    const dirty = [...this.#ended, ...this.#open.values()].filter((reel) => reel.pending.length > 0);
     const entries = new Set<string>();
     for (const reel of dirty) attempt(reel, () => this.#disk.datasync(reel.fd));
     for (const reel of dirty) if (!reel.entrySynced && reel.pending.length > 0) entries.add(path.dirname(reel.file));

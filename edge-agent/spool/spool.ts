@@ -7,6 +7,7 @@ import type { FragmentMeta, Rendition, StreamName, WallClaim } from '@longroof/p
 import type { GapCause } from '@longroof/protocol/gap';
 import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protocol/journal';
 import type { ClockAnchor } from '@longroof/protocol/wall';
+import type { ArenaMemory } from '../capture/arena.js';
 import type { BuiltFragment } from '../fragment/fragment.js';
 
 export interface SpoolIdentity {
@@ -44,6 +45,11 @@ export interface SpoolStats {
   flushesPerS: number;
   /** Block writes over footage bytes. */
   writeAmplification: number;
+  /** Block writes over the life of the spool, as far as they were counted: since then. */
+  writtenBytes: number;
+  writtenSinceUtcMs?: UtcMs;
+  /** Until the disk's rated endurance is used up, recording as in the last day; left out while that is not known. */
+  enduranceLeftYears?: number;
   journalNext: number;
 }
 
@@ -64,8 +70,8 @@ export interface HoldRequest {
 
 export interface Spool {
   readonly identity: SpoolIdentity;
-  /** Memory for a fragment under construction: it comes back for the next one when the fragment is written. */
-  allocate(bytes: number): Buffer;
+  /** For fragments under construction: it comes back for the next one when the fragment is written. */
+  readonly memory: ArenaMemory;
   /** Takes ownership of the fragment's memory. False: the queue is full; the gap is noted. */
   write(fragment: BuiltFragment, wall: WallClaim): boolean;
   /** From now on, the time of this stream in which no fragment comes is a gap of this cause. Cheap; call on each change of state. */

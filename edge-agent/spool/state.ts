@@ -5,6 +5,7 @@ import type { FragmentMeta, StreamName } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import type { Coverage, GapPiece } from './coverage.js';
 import type { DiskState } from './disk-state.js';
+import type { Endurance } from './endurance.js';
 import type { IndexDb } from './index-db.js';
 import type { Ledger } from './ledger.js';
 import type { Meter } from './metered-disk.js';
@@ -37,6 +38,7 @@ export interface CoreState {
   readonly reels: ReelSet;
   readonly diskState: DiskState;
   readonly meter: Meter;
+  readonly endurance: Endurance;
   readonly streams: Map<string, LiveStream>;
   /** Row id of this boot. */
   readonly bootId: number;

@@ -1,11 +1,7 @@
 /** Numbers about the spool (S8). What costs a system call is read at most every five seconds. */
-
-import type { Json } from '@longroof/base/canonical';
 import type { MonoMs } from '@longroof/base/clock';
 import type { JournalPosition, WorkerStats } from './messages.js';
-import { blockWriteBytes } from './metered-disk.js';
 import { usedBytes } from './retention.js';
-import type { SpoolStats } from './spool.js';
 import type { CoreState } from './state.js';
 
 const FRESH_MS = 5000;
@@ -17,21 +13,21 @@ export function positionOf(state: CoreState): JournalPosition {
 
 export class Statistics {
   readonly #state: CoreState;
-  readonly #firstWriteBytes: number | undefined;
+  /** Recovery and ballast, which no footage is set against. */
+  readonly #openingBytes: number;
   #readAt: MonoMs = Number.NEGATIVE_INFINITY;
   #freeBytes = 0;
-  #writeBytes: number | undefined;
 
   constructor(state: CoreState) {
     this.#state = state;
-    this.#firstWriteBytes = blockWriteBytes(state.options.disk);
+    this.#openingBytes = state.endurance.measure(true);
   }
 
   read(): WorkerStats {
     const { state } = this;
     const nowMonoMs = state.options.clock.mono();
     if (nowMonoMs - this.#readAt >= FRESH_MS) this.#refresh(nowMonoMs);
-    const written = this.#writeBytes === undefined || this.#firstWriteBytes === undefined ? 0 : this.#writeBytes - this.#firstWriteBytes;
+    const written = state.endurance.measure() - this.#openingBytes;
     const { footageBytes } = state.meter;
     return {
       state: state.diskState.state,
@@ -42,6 +38,7 @@ export class Statistics {
       pendingFragments: state.fragments - state.released,
       flushesPerS: state.meter.flushesPerS,
       writeAmplification: footageBytes > 0 ? Math.round((written / footageBytes) * 1000) / 1000 : 0,
+      ...state.endurance.report(),
       journalNext: state.ledger.next,
     };
   }
@@ -52,7 +49,6 @@ export class Statistics {
 
   #refresh(nowMonoMs: MonoMs): void {
     this.#readAt = nowMonoMs;
-    this.#writeBytes = blockWriteBytes(this.state.options.disk);
     try {
       this.#freeBytes = this.state.options.disk.space(this.state.options.path).freeBytes;
     } catch {
@@ -60,9 +56,4 @@ export class Statistics {
       this.#freeBytes = 0;
     }
   }
-}
-
-/** As the body of a `health` record. */
-export function spoolHealth(stats: SpoolStats): Record<string, Json> {
-  return { ...stats };
 }

@@ -35,9 +35,21 @@ function damage(root: string, scratchIn: string): unknown {
   return checkSpool(systemDisk, root, scratch).damage;
 }
 
+/** Waits until the disk has all of the stream up to a time: what was queued is then written, synced and indexed. */
+async function durableUntil(spool: Spool, write: () => void, endMonoMs: number): Promise<void> {
+  const reached = new Promise<void>((resolve) => {
+    spool.onDurable((streams) => {
+      if (streams.some((one) => one.endMonoMs >= endMonoMs)) resolve();
+    });
+  });
+  write();
+  await reached;
+}
+
 t.test('S7: a disk that stalls for three seconds costs no footage; the agent never waits for it', async (t) => {
   const at = folder(t);
-  process.env['LONGROOF_TEST_SYNC_MS'] = '3000';
+  const stallMs = 3000;
+  process.env['LONGROOF_TEST_SYNC_MS'] = String(stallMs);
   const diskModule = new URL('./test-slow-disk.js', import.meta.url).href;
   const spool = await open(path.join(at, 'spool'), { faults: { diskModule } });
   delete process.env['LONGROOF_TEST_SYNC_MS'];
@@ -53,7 +65,8 @@ t.test('S7: a disk that stalls for three seconds costs no footage; the agent nev
     t.ok(spool.write(fragment, { utcMs: systemClock.utc(), source: 'ntp', errorMs: 20 }));
     longestMs = Math.max(longestMs, systemClock.mono() - before);
   }
-  t.ok(longestMs < 1000, `the longest write took ${Math.round(longestMs)} ms`);
+  // Whoever waits for the disk waits for all of the stall; a busy machine alone does not hold a write up for as long.
+  t.ok(longestMs < stallMs, `the longest write took ${Math.round(longestMs)} ms`);
   await spool.close();
   const again = await open(path.join(at, 'spool'));
   t.equal((await again.select([FRONT], 0, systemClock.utc() + 1000)).fragments.length, 40);
@@ -65,8 +78,9 @@ t.test('S5 S7: beyond its bound the queue refuses, and the time is a gap of caus
   const at = folder(t);
   const spool = await open(path.join(at, 'spool'));
   const random = seededRandom(4);
-  spool.openStream(FRONT);
+  // The camera sends from before the stream opens: no time of `starting` lies in front.
   let startMonoMs = systemClock.mono();
+  spool.openStream(FRONT);
   let refused = 0;
   const fragments = Array.from({ length: 20 }, (_, index) =>
     testFragment(random, FRONT, { startMonoMs: startMonoMs + index * 1000, payloadBytes: 8 * 2 ** 20, zeros: true }),
@@ -78,8 +92,11 @@ t.test('S5 S7: beyond its bound the queue refuses, and the time is a gap of caus
   }
   startMonoMs += 20_000;
   t.ok(refused > 0);
-  await systemClock.sleep(500);
-  spool.write(testFragment(random, FRONT, { startMonoMs }), { utcMs: systemClock.utc(), source: 'ntp', errorMs: 20 });
+  // The queue is empty again before the next fragment comes, however slow the disk is.
+  while (spool.stats().queuedBytes > 0) await systemClock.sleep(20);
+  const last = (): boolean =>
+    spool.write(testFragment(random, FRONT, { startMonoMs }), { utcMs: systemClock.utc(), source: 'ntp', errorMs: 20 });
+  await durableUntil(spool, () => t.ok(last(), 'taken again'), startMonoMs + 1000);
   await spool.close();
   const again = await open(path.join(at, 'spool'));
   const gaps = (await again.journal(0, 1e6)).filter((record) => record.type === 'gap').map((record) => record.body);
@@ -105,11 +122,12 @@ t.test('S2: a program killed at any moment has every fragment that it called dur
     });
     child.stdout.on('data', (piece: Buffer) => {
       text += piece.toString();
-      running();
+      // Three commits of both streams: enough to lose something of.
+      if (text.split('\n').length > 6) running();
     });
     const ended = new Promise((resolve) => child.once('close', resolve));
     await started;
-    await systemClock.sleep(random.int(500, 1700));
+    await systemClock.sleep(random.int(0, 1200));
     child.kill('SIGKILL');
     await ended;
     for (const line of text.split('\n').slice(0, -1)) claimed.add(line);
@@ -138,16 +156,18 @@ t.test('S8: flushes a second and bytes written over footage bytes are measured',
   spool.onDurable(() => {
     durable += 1;
   });
-  for (let index = 0; index < 10; index++) {
-    const fragment = testFragment(random, FRONT, { startMonoMs: startMonoMs + index * 100, durationMs: 100, payloadBytes: 200_000 });
+  let written = 0;
+  // However many of them a slow machine puts into one commit, three commits are wanted.
+  for (; written < 10 || durable < 3; written++) {
+    const fragment = testFragment(random, FRONT, { startMonoMs: startMonoMs + written * 100, durationMs: 100, payloadBytes: 200_000 });
     spool.write(fragment, { utcMs: systemClock.utc(), source: 'ntp', errorMs: 20 });
     await systemClock.sleep(100);
   }
-  while (durable < 3 || spool.stats().fragments < 10) await systemClock.sleep(50);
+  while (spool.stats().fragments < written) await systemClock.sleep(50);
   const stats = spool.stats();
   t.ok(stats.flushesPerS > 0);
   t.ok(stats.writeAmplification >= 0 && stats.writeAmplification < 5, `${stats.writeAmplification}`);
-  t.match(stats, { state: /ok|slow/, fragments: 10, pendingFragments: 10, quotaBytes: 256 * 2 ** 20 });
+  t.match(stats, { state: /ok|slow/, fragments: written, pendingFragments: written, quotaBytes: 256 * 2 ** 20 });
   t.ok(stats.usedBytes > 2_000_000 && stats.freeBytes > 0);
   await spool.close();
 });

@@ -7,7 +7,6 @@ import { streamText } from '@longroof/protocol/fragment';
 import type { InitSegment } from '../fragment/fragment.js';
 import { openCore } from './core.js';
 import { toDiskFault } from './disk-state.js';
-import { POOLED_BYTES_MIN } from './memory-pool.js';
 import { type Call, type FromWorker, plainFault, type ToWorker, type WorkerSettings } from './messages.js';
 import { positionOf, Statistics } from './statistics.js';
 
@@ -30,8 +29,8 @@ const boot = settings.boot ?? disk.readFile('/proc/sys/kernel/random/boot_id').t
 const core = openCore({ ...settings, boot, disk, clock: systemClock });
 const statistics = new Statistics(core.state);
 const queued = new Int32Array(settings.queued);
-/** Memory that the agent may use again; it goes back with the next tick. */
-let written: ArrayBuffer[] = [];
+/** Numbers of the memory that the agent may use again; told with the next tick. */
+let returned: number[] = [];
 const inits = new Map<string, InitSegment>();
 
 function write(message: Extract<ToWorker, { kind: 'fragment' }>): void {
@@ -41,7 +40,7 @@ function write(message: Extract<ToWorker, { kind: 'fragment' }>): void {
   const init = inits.get(stream);
   assert(init, 'the init segment comes with the first fragment');
   core.write({ meta, init, parts }, wall);
-  for (const part of parts) if (part.buffer.byteLength >= POOLED_BYTES_MIN) written.push(part.buffer as ArrayBuffer);
+  returned.push(...message.lent);
   Atomics.sub(
     queued,
     0,
@@ -51,9 +50,8 @@ function write(message: Extract<ToWorker, { kind: 'fragment' }>): void {
 
 function tick(monoMs: number): void {
   const { durable, journal } = core.commit({ settledMonoMs: monoMs });
-  const returned = [...new Set(written)];
-  written = [];
-  post({ kind: 'ticked', durable, journal, position: positionOf(core.state), stats: statistics.read(), returned }, returned);
+  post({ kind: 'ticked', durable, journal, position: positionOf(core.state), stats: statistics.read(), returned });
+  returned = [];
 }
 
 function answer(id: number, call: Call): void {

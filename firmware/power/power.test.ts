@@ -14,7 +14,6 @@ import { type Seen, TestWagon } from './test-wagon.js';
 const HOUR = 3_600_000;
 /** Each is 70,000 steps. */
 const LIVES_MAX = 300;
-t.setTimeout(600_000);
 const POLICY: PowerPolicy = {
   ...DEFAULT_POLICY,
   shed: [

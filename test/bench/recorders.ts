@@ -16,6 +16,9 @@ export interface Running {
   footage: string;
 }
 
+/** A machine that measures three recorders may be busy. */
+const START_MS_MAX = 30_000;
+
 /** Compiles the reader; gives its path. */
 export function compileReader(folder: string): string {
   const program = path.join(folder, 'reader');
@@ -35,6 +38,13 @@ async function startOurs(urls: readonly string[], folder: string): Promise<Runni
   const cameras = urls.map((url, i) => ({ id: `cam-${i + 1}`, url }));
   const file = await prepareWagon({ folder, authority: path.join(folder, 'authority'), cameras, quota: '20GB' });
   const agent = startProgram(bin('edge-agent', 'longroof-agent'), ['--config', file]);
+  try {
+    // Started is not recording: an agent whose disk refuses runs all the same, and makes no folder.
+    await agent.says(/"msg":"recording"/, START_MS_MAX);
+  } catch (error) {
+    await agent.stop('SIGKILL');
+    throw error;
+  }
   return {
     programs: [agent],
     footage: path.join(folder, 'spool/reels'),
@@ -60,8 +70,12 @@ async function startReader(urls: readonly string[], folder: string, reader: stri
   return { programs: [program], footage: folder, stop: async () => void (await program.stop('SIGTERM')) };
 }
 
-/** Bytes of all files below. */
-export function bytesBelow(folder: string): number {
+/** Bytes of all files below. Throws where there is no folder, with what its recorders have said. */
+export function bytesBelow({ footage: folder, programs }: Pick<Running, 'footage' | 'programs'>): number {
+  if (!fs.existsSync(folder)) {
+    const said = programs.map((program) => program.output().slice(-4000)).join('\n');
+    throw new Error(`nothing was recorded: there is no ${folder}. The recorder said:\n${said}`);
+  }
   return fs
     .readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())

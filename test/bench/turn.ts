@@ -64,7 +64,7 @@ export async function takeTurn(name: RecorderName, server: BenchServer, options:
     const measuredH = (performance.now() - begunMs) / 3_600_000;
     const cpuSPerCameraHour = (cpu() - cpuBefore) / server.urls.length / measuredH;
     await running.stop();
-    const recordedShare = bytesBelow(running.footage) / (await server.bytesSince(startMonoMs));
+    const recordedShare = bytesBelow(running) / (await server.bytesSince(startMonoMs));
     return { cpuSPerCameraHour, rssMb, pssMb, recordedShare };
   } finally {
     for (const program of running.programs) await program.stop('SIGKILL');

@@ -9,8 +9,6 @@ import { openAuthority } from '@longroof/protocol/authority';
 import t, { type Test } from 'tap';
 import { forge, makeScene, type Scene, type SceneOptions, sourceOf, verify, zipOf } from './exported.js';
 
-t.setTimeout(240_000);
-
 async function scene(t: Test, options: SceneOptions = {}): Promise<Scene> {
   const one = await makeScene(t.testdir(), options);
   t.teardown(async () => {

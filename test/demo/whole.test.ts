@@ -99,7 +99,7 @@ t.test('starts, records, mends itself, stops, goes on', { timeout: 300_000 }, as
 
   const agent = first.pids.find(({ command }) => command.includes('longroof-agent'))!;
   process.kill(agent.pid, 'SIGKILL');
-  await first.program.says(/wagon-1 ended \(SIGKILL\); starting it again/, 5000);
+  await first.program.says(/wagon-1 ended \(SIGKILL\); starting it again/);
   await until('another recorder', () => {
     const { children } = JSON.parse(fs.readFileSync(path.join(folder, 'running.json'), 'utf8')) as { children: { pid: number }[] };
     first.pids = children.filter(({ pid }) => alive(pid)).map(({ pid }) => ({ pid, command: commandOf(pid) }));

@@ -97,6 +97,8 @@ export async function wallStepped(report: Report, days: 1 | -1): Promise<void> {
     const before = wagon.rows();
     const fromMonoMs = monoMs();
     wagon.faults(`wall=${days * DAY_MS}`);
+    const stepMs = wagon.wallStepMs();
+    check(Math.abs(stepMs - days * DAY_MS) < 60_000, `the wall clock was stepped by ${stepMs} ms`);
     await delay(4000);
     wagon.faults('');
     await delay(2000);

@@ -1,14 +1,14 @@
 /** The disk under the spool fails in the ways that disks do; the agent says so, and records again when it is back. */
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '@longroof/base/random';
+import { until } from '../peers/program.js';
 import { fsck } from '../peers/wagon.js';
 import { accountedFor, check, fsckClean, gapMs, nothingLost } from './checks.js';
 import type { Report } from './report.js';
+import { SmallDisk } from './small-disk.js';
 import { FaultWagon, monoMs } from './wagon.js';
 
 const EROFS = 30;
@@ -39,34 +39,37 @@ function expectCause(wagon: FaultWagon, cause: string, fromMonoMs: number, toMon
   }
 }
 
+/** S7: a state with an alarm. It may be trying again just then. */
+async function tells(wagon: FaultWagon, problem: string): Promise<void> {
+  await until(`/healthz says that ${problem}`, async () => {
+    const { status, problems } = await wagon.health();
+    return status === 503 && problems.includes(problem);
+  });
+}
+
 export async function diskFull(report: Report): Promise<void> {
-  const mounted = fs.mkdtempSync(path.join(os.tmpdir(), 'longroof-small-'));
+  const disk = new SmallDisk(96);
+  let wagon: FaultWagon | undefined;
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=96m', 'tmpfs', mounted], { stdio: 'pipe' });
-  } catch (error) {
-    report.cannot(`no right to mount a small file system: ${(error as Error).message.split('\n')[0]}`);
-    return;
-  }
-  const wagon = await FaultWagon.make({ spool: path.join(mounted, 'spool'), quota: '64MB' });
-  try {
+    wagon = await FaultWagon.make({ spool: path.join(disk.path, 'spool'), quota: '64MB' });
     await healthy(wagon);
     const before = wagon.rows();
     const fullMonoMs = monoMs();
-    const filler = path.join(mounted, 'filler');
+    const filler = path.join(disk.path, 'filler');
     try {
       fs.writeFileSync(filler, Buffer.alloc(128 * 1024 * 1024));
     } catch {
       // The point of it: there is no room left.
     }
     await delay(6000);
+    await tells(wagon, 'the disk is full');
     fs.rmSync(filler);
     const freeMonoMs = monoMs();
     await recovered(wagon, before);
     expectCause(wagon, 'disk-full', fullMonoMs, freeMonoMs, 2000);
   } finally {
-    await wagon.close(report.keep);
-    execFileSync('umount', ['-l', mounted], { stdio: 'pipe' });
-    fs.rmdirSync(mounted);
+    await wagon?.close(report.keep);
+    disk.remove();
   }
 }
 
@@ -78,6 +81,7 @@ export async function diskReadOnly(report: Report): Promise<void> {
     const fromMonoMs = monoMs();
     wagon.faults(`errno=${EROFS}`);
     await delay(5000);
+    await tells(wagon, 'the disk is read-only');
     wagon.faults('');
     const toMonoMs = monoMs();
     await recovered(wagon, before);
@@ -127,6 +131,15 @@ export async function indexDeleted(report: Report): Promise<void> {
   }
 }
 
+/** fsck finds damage in this reel, and nowhere else. */
+async function namesExactly(wagon: FaultWagon, reel: string): Promise<void> {
+  const answer = await fsck(wagon.spool);
+  check(answer.code === 1, `fsck ended with ${answer.code} on a damaged reel: ${answer.text.slice(0, 2000)}`);
+  const { damage } = answer.report as { damage: { where: string }[] };
+  const named = [...new Set(damage.map(({ where }) => where))];
+  check(named.join() === path.join('reels', reel), `fsck names ${named.join(', ') || 'nothing'}, damaged is ${reel}`);
+}
+
 export async function bytesFlipped(random: Random, report: Report): Promise<void> {
   const wagon = await FaultWagon.make();
   try {
@@ -144,14 +157,16 @@ export async function bytesFlipped(random: Random, report: Report): Promise<void
     const at = random.int(Math.floor(bytes.length / 2), bytes.length - 16);
     bytes[at] = (bytes[at] ?? 0) ^ 0xff;
     fs.writeFileSync(file, bytes);
-    const answer = await fsck(wagon.spool);
-    check(answer.code === 1, `fsck ended with ${answer.code} on a damaged reel: ${answer.text.slice(0, 2000)}`);
-    check(answer.text.includes(path.basename(damaged)), `fsck does not name ${damaged}: ${answer.text.slice(0, 2000)}`);
+    await namesExactly(wagon, damaged);
+    const before = wagon.rows();
     await healthy(wagon);
+    const endMonoMs = monoMs();
+    await wagon.recordsSince(endMonoMs);
     const last = await wagon.agent?.stop('SIGTERM');
     check(last === 0, `the agent ended with ${last}`);
-    const again = await fsck(wagon.spool);
-    check(again.text.includes(path.basename(damaged)), 'the damaged reel is named no more');
+    await namesExactly(wagon, damaged);
+    nothingLost(before, wagon.rows());
+    accountedFor(wagon, wagon.accountableFromMonoMs(), endMonoMs);
   } finally {
     await wagon.close(report.keep);
   }

@@ -36,16 +36,19 @@ export async function kills(count: number, random: Random, report: Report): Prom
     const before = wagon.rows();
     const agent = wagon.start();
     const restartMonoMs = monoMs();
+    (deaths.at(-1) as { toMonoMs: number }).toMonoMs = restartMonoMs;
     await wagon.recordsSince(restartMonoMs);
     const exit = await agent.stop('SIGTERM');
     check(exit === 0, `the agent ended with ${exit}`);
     nothingLost(before, wagon.rows());
     await fsckClean(wagon);
     accountedFor(wagon, wagon.accountableFromMonoMs(), restartMonoMs);
-    for (const death of deaths.slice(0, -1)) {
+    const gaps = wagon.gaps();
+    for (const { fromMonoMs, toMonoMs } of deaths) {
       for (const camera of wagon.cameras) {
-        const explained = gapMs(wagon.gaps(), camera, 'agent-restart', death.fromMonoMs - NEWEST_LOSS_MS_MAX, death.toMonoMs + 2000);
-        check(explained > 0, `${camera}: no gap of agent-restart at a kill`);
+        const deadMs = toMonoMs - fromMonoMs;
+        const explainedMs = gapMs(gaps, camera, 'agent-restart', fromMonoMs, toMonoMs);
+        check(deadMs > 0 && explainedMs > deadMs - 1, `${camera}: ${explainedMs} of ${deadMs} ms after a kill are agent-restart`);
       }
     }
     losses.sort((a, b) => a - b);

@@ -4,6 +4,4 @@ export interface Report {
   keep: boolean;
   progress(text: string): void;
   figure(text: string): void;
-  /** A scenario that this machine cannot run, and why. */
-  cannot(why: string): void;
 }

@@ -8,6 +8,7 @@ import { makeMedia, SMALL } from '../peers/media.js';
 import { type Program, startProgram, until } from '../peers/program.js';
 import { type RtspServer, startRtspServer } from '../peers/rtsp/server.js';
 import { bin, journalRecords, prepareWagon, ROOT } from '../peers/wagon.js';
+import { check } from './checks.js';
 import { type Row, spoolRows } from './rows.js';
 
 /** Between the first record of a run and the last opened stream, on a busy machine. */
@@ -64,10 +65,26 @@ export class FaultWagon {
   }
 
   start(): Program {
-    this.agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], {
-      env: { LD_PRELOAD: faultsLibrary(), LONGROOF_FAULTS: this.#faultsFile, LONGROOF_FAULTS_UNDER: this.spool },
-    });
+    this.agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], { env: this.#env() });
     return this.agent;
+  }
+
+  #env(): Record<string, string> {
+    return { LD_PRELOAD: faultsLibrary(), LONGROOF_FAULTS: this.#faultsFile, LONGROOF_FAULTS_UNDER: this.spool };
+  }
+
+  /** How far ahead a program of ours sees the wall clock: that the fault is there at all. */
+  wallStepMs(): number {
+    const seen = execFileSync(process.execPath, ['-p', 'Date.now()'], { env: { ...process.env, ...this.#env() }, encoding: 'utf8' });
+    return Number(seen) - Date.now();
+  }
+
+  /** What /healthz of the running agent says. */
+  async health(): Promise<{ status: number; problems: string }> {
+    check(this.agent !== undefined, 'an agent runs');
+    const [, port] = await this.agent.says(/"metricsPort":(\d+)/);
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
+    return { status: answer.status, problems: ((await answer.json()) as { problems: string[] }).problems.join('; ') };
   }
 
   /** Every camera has a durable fragment that ends later than `sinceMonoMs`. */

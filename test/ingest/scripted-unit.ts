@@ -168,14 +168,10 @@ export class ScriptedUnit {
     from = 0,
     fits: (ack: AckMessage) => boolean = () => true,
   ): Promise<Extract<AckMessage, { what: W }>> {
-    return until(
-      `ack ${what}`,
-      () => {
-        const found = this.acks.slice(from).find((ack) => ack.what === what && fits(ack));
-        return found as Extract<AckMessage, { what: W }> | undefined;
-      },
-      8000,
-    );
+    return until(`ack ${what}`, () => {
+      const found = this.acks.slice(from).find((ack) => ack.what === what && fits(ack));
+      return found as Extract<AckMessage, { what: W }> | undefined;
+    });
   }
 
   async refusal(code: string, from = 0): Promise<Extract<AckMessage, { what: 'refused' }>> {
@@ -310,11 +306,11 @@ export class ScriptedUnit {
   }
 
   receipt(fragment: TestFragment): Promise<Signed<StoredReceipt>> {
-    return until('receipt', () => this.receipts.find((receipt) => receipt.statement.sha256 === fragment.meta.sha256), 8000);
+    return until('receipt', () => this.receipts.find((receipt) => receipt.statement.sha256 === fragment.meta.sha256));
   }
 
   async gone(): Promise<void> {
-    await until('the connection closed', () => this.closed, 8000);
+    await until('the connection closed', () => this.closed);
   }
 
   /** Breaks the connection, as a dead network would. */

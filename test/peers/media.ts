@@ -54,7 +54,20 @@ function encoderArguments(recipe: Required<MediaRecipe>): string[] {
   return ['-c:v', 'libx264', '-preset', 'veryfast', '-profile:v', profile, ...common, '-x264-params', params.join(':')];
 }
 
-/** Path of an MP4 file (not fragmented) made after the recipe. Concurrent callers may both make it; each sees a whole file. */
+/**
+ * Puts a finished file in its place, once: no two runs of an encoder with threads give the same bytes, and whoever has begun to read a
+ * file (its bytes first, then where its samples lie) must not find another one there.
+ */
+function keepFirst(partial: string, file: string): void {
+  try {
+    fs.linkSync(partial, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  fs.rmSync(partial);
+}
+
+/** Path of an MP4 file (not fragmented) made after the recipe. Concurrent callers may both make it; all see the same one, whole. */
 export async function makeMedia(recipe: MediaRecipe = {}): Promise<string> {
   const whole: Required<MediaRecipe> = {
     ...(SMALL as Required<Pick<MediaRecipe, 'width' | 'height' | 'fps' | 'seconds' | 'gopS' | 'bitRate'>>),
@@ -79,6 +92,6 @@ export async function makeMedia(recipe: MediaRecipe = {}): Promise<string> {
   fs.mkdirSync(directory, { recursive: true });
   const partial = path.join(directory, `${name}.${randomBytes(6).toString('hex')}.part.mp4`);
   await run('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', ...args, partial], { maxBuffer: 1 << 20 });
-  fs.renameSync(partial, file);
+  keepFirst(partial, file);
   return file;
 }

@@ -6,6 +6,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** How long a condition is waited for. Generous: who passes never waits for it, and a busy machine is slow without being wrong. */
+export const PATIENCE_MS = 60_000;
 const OUTPUT_CHARS_MAX = 256 * 1024;
 
 export interface Program {
@@ -49,7 +51,7 @@ export function startProgram(command: string, args: readonly string[], options: 
     child,
     exited,
     output: () => output,
-    says: (pattern, withinMs = 20_000) =>
+    says: (pattern, withinMs = PATIENCE_MS) =>
       new Promise((resolve, reject) => {
         const timer = setTimeout(() => finish(new Error(`${command} did not say ${pattern} within ${withinMs} ms:\n${output}`)), withinMs);
         const finish = (result: RegExpMatchArray | Error): void => {
@@ -81,7 +83,7 @@ export function startProgram(command: string, args: readonly string[], options: 
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  withinMs = 20_000,
+  withinMs = PATIENCE_MS,
 ): Promise<T> {
   const endMs = performance.now() + withinMs;
   for (;;) {

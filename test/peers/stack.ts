@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { makeMedia, SMALL } from './media.js';
-import { type Program, startProgram } from './program.js';
+import { PATIENCE_MS, type Program, startProgram } from './program.js';
 import { type RtspServer, startRtspServer } from './rtsp/server.js';
 import type { MountSpec } from './rtsp/spec.js';
 import { bin, prepareWagon } from './wagon.js';
@@ -119,7 +119,7 @@ class RealStack implements Stack {
   async startController(): Promise<void> {
     const args = [bin('controller', 'longroof-controller'), '--config', this.#controllerFile];
     this.#controller = startProgram(process.execPath, args, { cwd: this.folder });
-    const [, http, mqtt] = await this.#controller.says(READY, 30_000);
+    const [, http, mqtt] = await this.#controller.says(READY, 2 * PATIENCE_MS);
     this.#httpPort = Number(http);
     this.#mqttPort = Number(mqtt);
     // The next start takes the same ports: the wagon and the browser know them.

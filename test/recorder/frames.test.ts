@@ -35,7 +35,7 @@ const sources: { name: string; missing?: string; spec: () => Promise<MountSpec>;
 ];
 
 for (const { name, missing, spec, audio } of sources) {
-  t.test(name, { skip: missing ?? false, timeout: 180_000 }, async (t) => {
+  t.test(name, { skip: missing ?? false, timeout: 400_000 }, async (t) => {
     const mount = await spec();
     const engines = ['own', 'ffmpeg'] as const;
     const server = await startRtspServer({ mounts: Object.fromEntries(engines.map((engine) => [engine, mount])) });

@@ -33,7 +33,7 @@ class Blanker {
     else if (c === '`') {
       this.#at++;
       this.#template();
-    } else if (c === '/' && REGEX_MAY_FOLLOW.test(this.#before())) this.#regex();
+    } else if (c === '/' && !this.#isOfTag() && REGEX_MAY_FOLLOW.test(this.#before())) this.#regex();
     else if (c === '}' && this.#templates.at(-1) === this.#depth) {
       this.#templates.pop();
       this.#blank(this.#at, ++this.#at);
@@ -43,6 +43,11 @@ class Blanker {
       else if (c === '}') this.#depth--;
       this.#at++;
     }
+  }
+
+  /** The slash of `</form>` or `<br />`. */
+  #isOfTag(): boolean {
+    return this.#text[this.#at - 1] === '<' || this.#text[this.#at + 1] === '>';
   }
 
   #before(): string {

@@ -1,4 +1,5 @@
 /** The house rules that a formatter cannot see: lengths, who may import whom, where time and disks come from, what may not be written. */
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import t, { type Test } from 'tap';
@@ -56,10 +57,14 @@ t.test('the scanner sees code as the compiler does', async (t) => {
     "test('named', async (t) => {",
     '  /* } */',
     '});',
+    'function I() {',
+    '  return <p>{x ? <J a={b} /> : null}</p>;',
+    '}',
   ].join('\n');
   t.same(functionsOf(text), [
     { name: 'a', line: 1, lines: 4 },
     { name: '#h', line: 6, lines: 4 },
+    { name: 'I', line: 15, lines: 3 },
     { name: 'named', line: 12, lines: 3 },
   ]);
   t.same(importsOf(`import a, { b } from 'c';\nimport 'd';\nexport * from './e.js';\n// import f from 'g';\nawait im${''}port('h');`), [
@@ -171,4 +176,12 @@ t.test('links in the documents lead somewhere', async (t) => {
     }
   }
   none(t, found, 'every relative link exists');
+});
+
+t.test('the formatter and the linter find nothing', async (t) => {
+  const { status, stdout, stderr } = spawnSync(path.join(ROOT, 'node_modules/.bin/biome'), ['check', '--colors=off', ROOT], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  t.equal(status, 0, `${stdout}${stderr}`.slice(0, 4000));
 });

@@ -26,7 +26,6 @@ import { MemorySpool } from './memory-spool.js';
 import { ScriptedController } from './scripted-controller.js';
 
 const seed = testSeed();
-t.setTimeout(110_000);
 t.comment(`LONGROOF_SEED=${seed}`);
 const random = seededRandom(seed);
 const UNIT = 'wagon-1';

@@ -17,7 +17,6 @@ import t from 'tap';
 import { MemorySpool } from './memory-spool.js';
 
 const seed = testSeed();
-t.setTimeout(110_000);
 t.comment(`LONGROOF_SEED=${seed}`);
 const random = seededRandom(seed);
 const UNIT = 'wagon-1';

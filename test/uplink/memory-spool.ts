@@ -2,10 +2,12 @@
  * A spool in memory for tests of the uplink: real metadata, hashes and journal chain, no disk. Faults that it can be told to show:
  * a fragment that cannot be read, an init segment that is gone.
  */
+
 import { sha256Hex } from '@longroof/base/canonical';
 import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { Random } from '@longroof/base/random';
+import { systemMemory } from '@longroof/edge-agent/capture/arena';
 import type { DurableStream, Selection, Spool, SpoolStats, StoredFragment } from '@longroof/edge-agent/spool/spool';
 import type { FragmentMeta, StreamName } from '@longroof/protocol/fragment';
 import { GENESIS_PREV, type JournalBodies, type JournalRecord, type JournalType, recordHash, recordText } from '@longroof/protocol/journal';
@@ -153,9 +155,7 @@ export class MemorySpool implements Spool {
     this.#journalListeners.push(listener);
   }
 
-  allocate(bytes: number): Buffer {
-    return Buffer.alloc(bytes);
-  }
+  readonly memory = systemMemory;
 
   write(): boolean {
     throw new Fault('internal', 'LR_TEST', 'not in this stand-in');

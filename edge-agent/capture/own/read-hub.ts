@@ -5,7 +5,7 @@
 import type { Clock, MonoMs, Timer } from '@longroof/base/clock';
 
 /** No divisor of any usual frame distance: reads then fall on all phases of a stream, and its smallest delay comes to light. */
-const TICK_MS = 149;
+const TICK_MS = 249;
 const READ_BYTES = 512 * 1024;
 
 export interface Ticked {

@@ -9,6 +9,8 @@ import type { RtspServerSpec } from './spec.js';
 /** A client that reads so slowly that this much waits for it is cut off. */
 const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 const REQUEST_BYTES_MAX = 64 * 1024;
+/** Silence is counted in so many turns: time in which this program did not run itself, and could not hear, is none. */
+const SILENT_TURNS_MAX = 16;
 
 interface Request {
   method: string;
@@ -42,7 +44,8 @@ export class Connection implements Player {
   readonly #channels = new Map<number, number>();
   #inbox: Buffer = Buffer.alloc(0);
   #mount: Mount | undefined;
-  #silence: NodeJS.Timeout | undefined;
+  readonly #silence: NodeJS.Timeout;
+  #silentTurns = 0;
   #requestsSent = 0;
 
   constructor(socket: net.Socket, options: ConnectionOptions) {
@@ -53,7 +56,8 @@ export class Connection implements Player {
     // A client that vanishes is no failure of the server; `close` follows.
     socket.on('error', () => undefined);
     socket.on('close', () => this.#ended());
-    this.#listen();
+    const turnMs = ((options.spec.sessionTimeoutS ?? 60) * 1000) / SILENT_TURNS_MAX;
+    this.#silence = setInterval(() => this.#listen(), turnMs);
   }
 
   channel(track: number): number | undefined {
@@ -81,15 +85,15 @@ export class Connection implements Player {
   }
 
   #ended(): void {
-    clearTimeout(this.#silence);
+    clearInterval(this.#silence);
     this.#mount?.leave(this);
     this.#mount = undefined;
   }
 
-  /** RFC 2326, 12.37: no word for longer than the time-out ends the session. */
+  /** RFC 2326, 12.37: no word for longer than the time-out ends the session, which begins with SETUP. */
   #listen(): void {
-    clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#socket.destroy(), (this.#options.spec.sessionTimeoutS ?? 60) * 1000);
+    this.#silentTurns += 1;
+    if (this.#silentTurns > SILENT_TURNS_MAX && this.#channels.size > 0) this.#socket.destroy();
   }
 
   #read(bytes: Buffer): void {
@@ -113,7 +117,7 @@ export class Connection implements Player {
       const whole = end + 4 + Number(headers.get('content-length') ?? 0);
       if (this.#inbox.length < whole) return;
       this.#inbox = this.#inbox.subarray(whole);
-      this.#listen();
+      this.#silentTurns = 0;
       const [method = '', url = ''] = (lines[0] ?? '').split(' ');
       // Answers to our own requests begin with the version; nothing follows from them.
       if (method.startsWith('RTSP/')) continue;
