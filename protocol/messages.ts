@@ -6,6 +6,8 @@ import type { UtcMs } from '@longroof/base/clock';
 import type { FragmentMeta, PullRendition, Rendition } from './fragment.js';
 
 export const MESSAGE_BYTES_MAX = 128 * 1024;
+/** One of this fleet has about 900. */
+export const HELLO_CERTIFICATE_CHARS_MAX = 3072;
 
 /** Unit -> controller, retained; the will says `online: false`. */
 export interface StatusMessage {
@@ -30,6 +32,8 @@ export interface HelloMessage {
   /** Next journal seq that the unit would send, and the oldest it still has. */
   journalNext: number;
   journalOldest: number;
+  /** PEM: a broker between the two checks it and does not pass it on. */
+  certificate?: string;
 }
 
 /** Unit -> controller: a fragment is about to come under this handle. */

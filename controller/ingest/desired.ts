@@ -3,9 +3,13 @@
  * whenever a pull is made or ends while others wait.
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
+import type { UtcMs } from '@longroof/base/clock';
 import { type DesiredState, PULLS_MAX } from '@longroof/protocol/messages';
 import { signStatement } from '@longroof/protocol/signed';
+import type { Kysely } from 'kysely';
+import type { Tables } from '../store/tables.js';
 import type { Context, Link } from './context.js';
+import { fenced } from './fence.js';
 
 const UNFINISHED = ['queued', 'waiting', 'running'] as const;
 
@@ -20,14 +24,22 @@ export class DesiredSender {
   async send(link: Link): Promise<void> {
     const { epoch, unit, session } = link;
     if (epoch === undefined || session.closed) return;
-    const state = await this.#next(unit, epoch);
+    const { state, newestUtcMs } = await this.#next(unit, epoch);
+    link.pullsSeenUtcMs = Math.max(link.pullsSeenUtcMs, newestUtcMs);
     if (!state) return;
     const { broker, desiredSigner } = this.#context;
     await broker.publish(session, 'desired', Buffer.from(canonicalJson(signStatement(desiredSigner.key, state) as unknown as Json)), 1);
   }
 
-  #next(unit: string, epoch: string): Promise<DesiredState | undefined> {
-    return this.#context.store.db.transaction().execute(async (trx) => {
+  /** When the newest unfinished pull of each unit was made. */
+  async newest(units: readonly string[]): Promise<Map<string, UtcMs>> {
+    return newestPulls(this.#context.store.db, units);
+  }
+
+  #next(unit: string, epoch: string): Promise<{ state?: DesiredState; newestUtcMs: UtcMs }> {
+    const { store, fence } = this.#context;
+    return fenced(store.db, fence, unit, async (trx) => {
+      const newestUtcMs = (await newestPulls(trx, [unit])).get(unit) ?? 0;
       const rows = await trx
         .selectFrom('pull')
         .selectAll()
@@ -38,7 +50,7 @@ export class DesiredSender {
         .limit(PULLS_MAX)
         .execute();
       const row = await trx.selectFrom('unit').select('generation').where('unit', '=', unit).executeTakeFirst();
-      if (rows.length === 0 || !row) return undefined;
+      if (rows.length === 0 || !row) return { newestUtcMs };
       const generation = row.generation + 1;
       await trx.updateTable('unit').set({ generation }).where('unit', '=', unit).execute();
       const pulls = rows.map((pull) => ({
@@ -49,7 +61,19 @@ export class DesiredSender {
         toUtcMs: pull.to_utc_ms,
         ...(pull.rate_bps === null ? {} : { rateBps: pull.rate_bps }),
       }));
-      return { what: 'longroof-desired-1', unit, epoch, generation, pulls };
+      return { state: { what: 'longroof-desired-1', unit, epoch, generation, pulls }, newestUtcMs };
     });
   }
+}
+
+async function newestPulls(db: Kysely<Tables>, units: readonly string[]): Promise<Map<string, UtcMs>> {
+  if (units.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('pull')
+    .select((eb) => ['unit', eb.fn.max<number>('created_utc_ms').as('newest')])
+    .where('unit', 'in', units)
+    .where('state', 'in', UNFINISHED)
+    .groupBy('unit')
+    .execute();
+  return new Map(rows.map((row) => [row.unit, Number(row.newest)]));
 }

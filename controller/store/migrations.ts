@@ -3,6 +3,7 @@
  * portable subset: `text`, `integer` (32 bits) and `double precision`, which holds every whole number that JavaScript can.
  */
 import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
+import { createWorkers } from './migration-workers.js';
 
 type Columns = Record<string, 'text' | 'integer' | 'double precision'>;
 const TEXT = 'text';
@@ -230,6 +231,8 @@ const COPIES: Migration = {
     }),
 };
 
+const WORKERS: Migration = { up: (db) => atOnce(db, createWorkers) };
+
 /** All of a step or nothing. The migrator opens a transaction itself where it believes that the database can undo such changes. */
 async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promise<void>): Promise<void> {
   if (db.isTransaction) await run(db);
@@ -237,5 +240,5 @@ async function atOnce(db: Kysely<unknown>, run: (trx: Kysely<unknown>) => Promis
 }
 
 export const migrations: MigrationProvider = {
-  getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF, '0003-copies': COPIES }),
+  getMigrations: async () => ({ '0001-first': FIRST, '0002-proof': PROOF, '0003-copies': COPIES, '0004-workers': WORKERS }),
 };

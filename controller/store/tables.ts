@@ -217,6 +217,28 @@ export interface SettingTable {
   value: string;
 }
 
+/** An ingest worker that is there: its beat rises while it lives. */
+export interface IngestWorkerTable {
+  worker: string;
+  beat: number;
+}
+
+export interface PartitionLeaseTable {
+  part: string;
+  /** Empty where nobody holds it. */
+  worker: string;
+  /** Rises with each new holder. */
+  term: number;
+}
+
+export interface RevocationTable {
+  unit: string;
+  /** Of the certificate, lower-case hex; empty: every certificate of the unit. */
+  serial: string;
+  revoked_utc_ms: number;
+  reason: string;
+}
+
 export interface Tables {
   unit: UnitTable;
   epoch: EpochTable;
@@ -234,4 +256,7 @@ export interface Tables {
   audit: AuditTable;
   refusal: RefusalTable;
   setting: SettingTable;
+  ingest_worker: IngestWorkerTable;
+  partition_lease: PartitionLeaseTable;
+  revocation: RevocationTable;
 }

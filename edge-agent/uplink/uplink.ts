@@ -153,7 +153,7 @@ class MqttUplink implements Uplink {
   async #connectOnce(): Promise<Fault> {
     const { config, identity, clock } = this.#options;
     const pems = identity();
-    const session = this.#session(pems.rootPem);
+    const session = this.#session(pems);
     let link: Link;
     try {
       link = await openLink({
@@ -187,7 +187,7 @@ class MqttUplink implements Uplink {
     }
   }
 
-  #session(rootPem: string): Session {
+  #session({ rootPem, certificatePem }: LinkIdentity): Session {
     const { spool, clock, log, version } = this.#options;
     return new Session({
       spool,
@@ -198,6 +198,7 @@ class MqttUplink implements Uplink {
       journal: this.#journal,
       footage: this.#footage,
       rootPem,
+      certificatePem,
       version,
       receiver: () => this.#receiver,
       onWelcome: () => {
