@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
-import { assert, toFault } from '@longroof/base/errors';
+import { assert, type Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { type Authority, type KeyAndCertificate, openAuthority } from '@longroof/protocol/authority';
 import type { FastifyInstance } from 'fastify';
@@ -15,7 +15,8 @@ import { openSecrets } from './accounts/secrets.js';
 import { ViewTokens } from './accounts/view-tokens.js';
 import { createApi } from './api/server.js';
 import { checkRestored } from './backup/restore.js';
-import { createBroker } from './broker/embedded.js';
+import type { Broker } from './broker/broker.js';
+import { hostPort, makeBroker } from './centre-broker.js';
 import type { ControllerConfig } from './config.js';
 import { Answers } from './custody/answers.js';
 import { Exporter } from './custody/export.js';
@@ -72,17 +73,19 @@ export class Centre {
     checkRestored(disk, data);
     disk.makeDirectory(data);
     const authority = await openAuthority(config.authority, disk, clock.utc);
-    const hosts = certificateHosts(mqtt.host, mqtt.names);
-    const keys = await openKeys({ directory: path.join(data, 'keys'), hosts, authority, disk, clock, log });
+    const hosts = mqtt.external ? certificateHosts('localhost', []) : certificateHosts(mqtt.host, mqtt.names);
+    const asClient = mqtt.external !== undefined && mqtt.identity === undefined;
+    const keys = await openKeys({ directory: path.join(data, 'keys'), hosts, asClient, authority, disk, clock, log });
     const store = await openStore({ dir: data, clock, log });
     const undo: (() => Promise<unknown>)[] = [() => store.close()];
     try {
       const blobs = await openFolderBlobs({ dir: data });
-      const server = { serverKeyPem: keys.server.keyPem, serverCertPem: keys.server.certificatePem, rootPem: authority.rootPem };
-      const broker = createBroker({ host: mqtt.host, port: mqtt.port, keys: server, log });
+      const { rootPem } = authority;
+      const { broker, partitions, url } = makeBroker({ config, keys, rootPem, disk, clock, log });
       const signers = { receipt: signer(keys.receipt), desired: signer(keys.desired) };
-      const ingest = createIngest({ store, blobs, broker, keys: signers, clock, log });
-      const api = await openApi({ ...options, store, ingest, blobs, broker, keys, authority });
+      const ingest = createIngest({ store, blobs, broker, keys: signers, rootPem, clock, log, ...(partitions ? { partitions } : {}) });
+      const heard = (): Fault | undefined => partitions?.broker.fault;
+      const api = await openApi({ ...options, store, ingest, blobs, broker, heard, keys, authority });
       undo.push(() => api.close());
       await ingest.start();
       undo.push(() => ingest.stop());
@@ -90,7 +93,7 @@ export class Centre {
       const report = new RestoreReport({ db: store.db, data, disk, clock, log });
       await report.start();
       const httpUrl = `http://${hostPort(http.host, portOf(api))}`;
-      return new Centre({ store, ingest, api, report, httpUrl, mqttUrl: `mqtts://${hostPort(mqtt.host, broker.port)}` });
+      return new Centre({ store, ingest, api, report, httpUrl, mqttUrl: url() });
     } catch (error) {
       for (const act of undo.reverse()) await act();
       throw error;
@@ -110,12 +113,26 @@ interface ApiNeeds extends CentreOptions {
   store: Store;
   ingest: Ingest;
   blobs: Awaited<ReturnType<typeof openFolderBlobs>>;
-  broker: ReturnType<typeof createBroker>;
+  broker: Broker;
+  /** Why units are not heard, where a broker that is not ours is to blame. */
+  heard: () => Fault | undefined;
   keys: CentreKeys;
   authority: Pick<Authority, 'rootPem'>;
 }
 
-async function openApi({ config, clock, disk, log, store, ingest, blobs, broker, keys, authority }: ApiNeeds): Promise<FastifyInstance> {
+async function openApi({
+  config,
+  clock,
+  disk,
+  log,
+  store,
+  ingest,
+  blobs,
+  broker,
+  heard,
+  keys,
+  authority,
+}: ApiNeeds): Promise<FastifyInstance> {
   const { db } = store;
   const answerSigner = { key: createPrivateKey(keys.receipt.keyPem), certPem: keys.receipt.certificatePem };
   const secrets = openSecrets(disk, path.join(config.data, 'keys', 'secret.key'));
@@ -148,6 +165,10 @@ async function openApi({ config, clock, disk, log, store, ingest, blobs, broker,
     checks: {
       database: () => db.selectFrom('setting').select('key').limit(1).execute(),
       certificates: async () => checkKeys(keys, clock),
+      broker: async () => {
+        const fault = heard();
+        if (fault) throw fault;
+      },
     },
     version: VERSION,
   });
@@ -167,8 +188,4 @@ function portOf(api: FastifyInstance): number {
   const address = api.server.address();
   assert(typeof address === 'object' && address !== null, 'a server that listens has an address');
   return address.port;
-}
-
-function hostPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

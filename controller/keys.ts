@@ -15,12 +15,16 @@ export interface CentreKeys {
   server: KeyAndCertificate;
   receipt: KeyAndCertificate;
   desired: KeyAndCertificate;
+  /** As the client of a broker that is not ours; undefined where none is needed. */
+  centre?: KeyAndCertificate;
 }
 
 export interface KeyOptions {
   directory: string;
   /** By which units reach the centre. */
   hosts: readonly string[];
+  /** Whether a broker that is not ours is to be connected to. */
+  asClient?: boolean;
   authority: Authority;
   disk: Disk;
   clock: Clock;
@@ -43,6 +47,7 @@ export async function openKeys(options: KeyOptions): Promise<CentreKeys> {
     ),
     receipt: await openPair(options, 'receipt', () => authority.issueSigner('receipt')),
     desired: await openPair(options, 'desired', () => authority.issueSigner('desired')),
+    ...(options.asClient ? { centre: await openPair(options, 'centre', () => authority.issueCentre()) } : {}),
   };
 }
 

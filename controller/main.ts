@@ -1,7 +1,9 @@
 /**
  * `longroof-controller --config controller.yaml`: the centre, until SIGTERM or SIGINT. When ready it prints one line with its addresses
- * to standard output; its log goes to standard error. `add-person` adds an account, or gives one another password.
+ * to standard output; its log goes to standard error. `add-person` adds an account, or gives one another password; `revoke` and `readmit`
+ * say whose certificates are taken, also while it runs.
  */
+import { X509Certificate } from 'node:crypto';
 import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
@@ -14,7 +16,8 @@ import { ROLES } from './accounts/roles.js';
 import { backup, checkBackup, restore, restored } from './backup-command.js';
 import { Centre } from './centre.js';
 import { loadControllerConfig } from './config.js';
-import { openStore } from './store/open.js';
+import { type Db, openStore } from './store/open.js';
+import { readmit, revoke, serialOf } from './store/revocations.js';
 import { VERSION } from './version.js';
 
 /** An orderly stop takes at most so long. */
@@ -59,6 +62,37 @@ async function addPerson(file: string, name: string, role: string): Promise<void
   } finally {
     await store.close();
   }
+}
+
+interface RevokeOptions {
+  unit: string;
+  reason: string;
+  certificate?: string;
+}
+
+function serialIn(file: string): string {
+  try {
+    return serialOf(new X509Certificate(systemDisk.readFile(file)));
+  } catch (error) {
+    throw new Fault('invalid', 'LR_REVOKE_FILE', `${file}: ${toFault(error).message}`, { cause: error, hint: 'Give a unit.crt in PEM.' });
+  }
+}
+
+async function changeRevoked(file: string, change: (db: Db) => Promise<void>): Promise<void> {
+  const { data } = loadControllerConfig(systemDisk, file);
+  const store = await openStore({ dir: data, clock: systemClock, log: silentLog });
+  await change(store.db).finally(() => store.close());
+}
+
+async function revokeUnit(file: string, { unit, reason, certificate }: RevokeOptions): Promise<void> {
+  const serial = certificate === undefined ? undefined : serialIn(certificate);
+  await changeRevoked(file, (db) => revoke(db, { unit, serial, reason, person: 'operator', utcMs: systemClock.utc() }));
+  process.stdout.write(`${serial === undefined ? `every certificate of ${unit}` : `certificate ${serial} of ${unit}`} is revoked\n`);
+}
+
+async function readmitUnit(file: string, unit: string): Promise<void> {
+  await changeRevoked(file, (db) => readmit(db, { unit, person: 'operator', utcMs: systemClock.utc() }));
+  process.stdout.write(`${unit} may come again\n`);
 }
 
 async function act(what: () => Promise<void>): Promise<void> {
@@ -122,5 +156,19 @@ program
   .option('--json', 'for programs')
   .option('--out <file>', 'into a file')
   .action((options: { json?: boolean; out?: string }) => end(() => restored(program.opts<GlobalOptions>().config, options)));
+
+program
+  .command('revoke')
+  .description('takes nothing from a unit any more and cuts it off, within a minute')
+  .requiredOption('--unit <id>', 'name of the unit')
+  .requiredOption('--reason <text>', 'stands in the audit chain')
+  .option('--certificate <file>', 'this unit.crt only, after the unit has another')
+  .action((options: RevokeOptions) => act(() => revokeUnit(program.opts<GlobalOptions>().config, options)));
+
+program
+  .command('readmit')
+  .description('lets a unit that was revoked come again; single certificates stay revoked')
+  .requiredOption('--unit <id>', 'name of the unit')
+  .action((options: { unit: string }) => act(() => readmitUnit(program.opts<GlobalOptions>().config, options.unit)));
 
 await program.parseAsync();

@@ -8,6 +8,9 @@ import type { Fault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { checkReload, renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
 import { type Commander, createCommander } from './command/commander.js';
+import type { RunAs } from './derive/low-child.js';
+import type { StripMaker } from './derive/strip-maker.js';
+import { runAsUser } from './derive/user.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { Gnss } from './health/gnss.js';
 import { TrackLog } from './health/track-log.js';
@@ -17,6 +20,7 @@ import { Power } from './power.js';
 import { Recorder } from './recorder.js';
 import type { SpoolOptions } from './spool/open.js';
 import type { Spool } from './spool/spool.js';
+import { retentionOf, startStrips } from './strips.js';
 import { readLinkIdentity } from './uplink/identity.js';
 import { createUplink, type Uplink } from './uplink/uplink.js';
 import { VERSION } from './version.js';
@@ -70,6 +74,7 @@ export class Agent {
   #endpoint: Endpoint | undefined;
   #uplink: Uplink | undefined;
   #commander: Commander | undefined;
+  #strips: StripMaker | undefined;
   readonly #giveUp = new AbortController();
   #opening: Promise<void> | undefined;
   #openFault: Fault | undefined;
@@ -103,7 +108,7 @@ export class Agent {
     for (const timer of this.#timers) timer.cancel();
     this.#gnss?.stop();
     this.#power?.stop();
-    await this.#commander?.stop();
+    await Promise.all([this.#commander?.stop(), this.#strips?.stop()]);
     const goodbye = this.#uplink?.stop();
     if (this.#recorder) await this.#endRecording(this.#recorder, goodbye);
     await this.#endpoint?.close();
@@ -160,8 +165,8 @@ export class Agent {
     return {
       path: config.spool.path,
       quotaBytes: config.spool.quota,
+      retention: retentionOf(config),
       enduranceBytes: config.spool.endurance,
-      retention: { originalMs: config.spool.keepOriginal, proxyMs: config.spool.keepProxy },
       unit: config.unit,
       journalKeyPem: disk.readFile(`${config.identity}/journal.key`).toString('utf8'),
       version: VERSION,
@@ -197,6 +202,7 @@ export class Agent {
     this.#startGnss();
     this.#startPower(this.#recorder);
     this.#startUplink();
+    this.#startStrips(vitals);
     this.#timers.push(clock.every(1000, () => this.#wall.tick()));
     this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', vitals.record())));
   }
@@ -256,9 +262,26 @@ export class Agent {
       clock,
       log: log.child({ part: 'command' }),
       dir: spool.path,
+      runAs: () => this.#runAs(),
     });
     this.#commander.start();
     this.#uplink.start();
+  }
+
+  #startStrips(vitals: Vitals): void {
+    const strips = startStrips({
+      config: () => this.#config,
+      spool: this.#spool,
+      clock: this.#believedClock(),
+      log: this.#options.log.child({ part: 'strips' }),
+      runAs: () => this.#runAs(),
+    });
+    if (strips) vitals.watchStrips(() => strips.counters);
+    this.#strips = strips;
+  }
+
+  #runAs(): RunAs | undefined {
+    return runAsUser(this.#options.disk, this.#config.media?.user, process.getuid?.());
   }
 
   /** The system's clock with the wall time that the unit believes: what the centre asks for is in true time, also where the board's clock is wrong. */

@@ -1,6 +1,7 @@
 /** What the agent measures of itself: the `health` record of the journal, the gauges and the answer of /healthz. */
 import type { Clock } from '@longroof/base/clock';
 import { streamText } from '@longroof/protocol/fragment';
+import type { StripCounters } from './derive/strip-maker.js';
 import type { Gauge, HealthReport } from './health/endpoint.js';
 import type { Recorder } from './recorder.js';
 import type { Spool } from './spool/spool.js';
@@ -22,6 +23,7 @@ export class Vitals {
   readonly #recorder: Recorder;
   readonly #startedMonoMs: number;
   #uplink: (() => UplinkCounters) | undefined;
+  #strips: (() => Readonly<StripCounters>) | undefined;
 
   constructor(clock: Clock, spool: Spool, recorder: Recorder) {
     this.#clock = clock;
@@ -32,6 +34,10 @@ export class Vitals {
 
   watchUplink(counters: () => UplinkCounters): void {
     this.#uplink = counters;
+  }
+
+  watchStrips(counters: () => Readonly<StripCounters>): void {
+    this.#strips = counters;
   }
 
   report(): HealthReport {
@@ -55,7 +61,9 @@ export class Vitals {
       this.#recorder.recordings().map((recording) => [streamText(recording.stream), { ...recording.counters, ...recording.status() }]),
     );
     const { rss } = process.memoryUsage();
-    return { uptimeS: Math.round((this.#clock.mono() - this.#startedMonoMs) / 1000), rssBytes: rss, disk: { ...stats }, streams };
+    const strips = this.#strips?.();
+    const uptimeS = Math.round((this.#clock.mono() - this.#startedMonoMs) / 1000);
+    return { uptimeS, rssBytes: rss, disk: { ...stats }, streams, ...(strips ? { strips: { ...strips } } : {}) };
   }
 
   gauges(): Gauge[] {
@@ -112,6 +120,17 @@ export class Vitals {
       gauges.push(one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored, 'counter'));
       gauges.push(one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals, 'counter'));
     }
+    gauges.push(...stripGauges(this.#strips?.()));
     return gauges;
   }
+}
+
+function stripGauges(strips: Readonly<StripCounters> | undefined): Gauge[] {
+  if (!strips) return [];
+  const one = (name: string, help: string, value: number): Gauge => ({ name, help, kind: 'counter', samples: [{ value }] });
+  return [
+    one('longroof_strips_made_total', 'Minutes shown in strips', strips.made),
+    one('longroof_strips_skipped_total', 'Minutes without a strip: there was no time', strips.skipped),
+    one('longroof_strips_failed_total', 'Minutes without a strip: not decoded', strips.failed),
+  ];
 }

@@ -10,7 +10,7 @@ import { type Disk, writeDurably } from '@longroof/base/disk';
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import * as x509 from '@peculiar/x509';
-import { journalKeyUri, SIGNER_USAGE_OID, type SignerUsage } from './certificates.js';
+import { CENTRE_NAME, journalKeyUri, SIGNER_USAGE_OID, type SignerUsage } from './certificates.js';
 
 type CryptoKey = webcrypto.CryptoKey;
 type CryptoKeyPair = webcrypto.CryptoKeyPair;
@@ -43,7 +43,11 @@ export interface Authority {
   /** `hosts`: DNS names and addresses by which units reach it. */
   issueServer(hosts: readonly string[]): Promise<KeyAndCertificate>;
   issueSigner(usage: SignerUsage): Promise<KeyAndCertificate>;
+  /** The centre as a client of a broker that is not its own. */
+  issueCentre(): Promise<KeyAndCertificate>;
 }
+
+type Issue = (subject: string, key: x509.PublicKeyType, days: number, extensions: x509.Extension[]) => Promise<string>;
 
 /** Opens the authority in a folder, or makes it there the first time. */
 export async function openAuthority(directory: string, disk: Disk, now: () => UtcMs): Promise<Authority> {
@@ -54,24 +58,7 @@ export async function openAuthority(directory: string, disk: Disk, now: () => Ut
   const root = new x509.X509Certificate(rootPem);
   const rootKey = await importPrivate(disk.readFile(keyFile).toString('utf8'));
 
-  const issue = async (subject: string, key: x509.PublicKeyType, days: number, extensions: x509.Extension[]): Promise<string> => {
-    const certificate = await x509.X509CertificateGenerator.create({
-      serialNumber: serial(),
-      subject: `CN=${subject}`,
-      issuer: root.subject,
-      notBefore: new Date(now() - DAY_MS),
-      notAfter: new Date(now() + days * DAY_MS),
-      signingAlgorithm: ALGORITHM,
-      publicKey: key,
-      signingKey: rootKey,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        ...extensions,
-      ],
-    });
-    return certificate.toString('pem');
-  };
+  const issue = issuer(root, rootKey, now);
   const clientUsage = (): x509.Extension => new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]);
 
   return {
@@ -110,6 +97,34 @@ export async function openAuthority(directory: string, disk: Disk, now: () => Ut
       ]);
       return { keyPem: await exportPrivate(keys.privateKey), certificatePem };
     },
+    async issueCentre() {
+      const keys = await makeKeys();
+      return {
+        keyPem: await exportPrivate(keys.privateKey),
+        certificatePem: await issue(CENTRE_NAME, keys.publicKey, 365, [clientUsage()]),
+      };
+    },
+  };
+}
+
+function issuer(root: x509.X509Certificate, rootKey: CryptoKey, now: () => UtcMs): Issue {
+  return async (subject, key, days, extensions) => {
+    const certificate = await x509.X509CertificateGenerator.create({
+      serialNumber: serial(),
+      subject: `CN=${subject}`,
+      issuer: root.subject,
+      notBefore: new Date(now() - DAY_MS),
+      notAfter: new Date(now() + days * DAY_MS),
+      signingAlgorithm: ALGORITHM,
+      publicKey: key,
+      signingKey: rootKey,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        ...extensions,
+      ],
+    });
+    return certificate.toString('pem');
   };
 }
 

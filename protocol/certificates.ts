@@ -35,6 +35,24 @@ export function unitIn(certificate: X509Certificate): string {
   return name;
 }
 
+const CLIENT_AUTH_OID = '1.3.6.1.5.5.7.3.2';
+/** The centre's name as a client of a broker: no unit's, because of its dot. */
+export const CENTRE_NAME = 'centre.longroof';
+
+/** Checks that a certificate makes its holder `unit` at `utcMs`, as a TLS server would. Throws `denied` (LR_HELLO_CERTIFICATE). */
+export function checkUnitCertificate(rootPem: string, pem: string, unit: string, utcMs: UtcMs): X509Certificate {
+  const bad = (why: string): Fault => new Fault('denied', 'LR_HELLO_CERTIFICATE', `the certificate in a hello ${why}`);
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(pem);
+  } catch {
+    throw bad('cannot be read');
+  }
+  if (!isFor(certificate, new X509Certificate(rootPem), CLIENT_AUTH_OID, utcMs)) throw bad('is not one of this fleet that holds now');
+  if (unitIn(certificate) !== unit) throw bad('names another unit');
+  return certificate;
+}
+
 /** True when the certificate is signed by the root, inside its time and meant for `oid`. */
 function isFor(certificate: X509Certificate, root: X509Certificate, oid: string, utcMs: UtcMs): boolean {
   return (

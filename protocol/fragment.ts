@@ -9,8 +9,30 @@ import type { Media90k, MonoMs, UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 
-/** `original` is the main stream, `proxy` the camera's sub-stream of the same time. */
-export type Rendition = 'original' | 'proxy';
+/**
+ * `original` is the main stream, `proxy` the camera's sub-stream of the same time: both as the camera sent them. `derived` was made on
+ * the unit from one of these because a pull asked for a rate; the journal says from which fragments and how. `strip`: one JPEG with some
+ * key frames of a minute, made on the unit.
+ */
+export const RENDITIONS = ['original', 'proxy', 'derived', 'strip'] as const;
+export type Rendition = (typeof RENDITIONS)[number];
+
+export function isRendition(value: unknown): value is Rendition {
+  return (RENDITIONS as readonly unknown[]).includes(value);
+}
+
+/** What a camera records. */
+export type CameraRendition = Exclude<Rendition, 'derived' | 'strip'>;
+/** What a pull asks for; with a rate, for a derived copy of what the camera recorded. */
+export type PullRendition = Exclude<Rendition, 'derived'>;
+
+export function isCameraRendition(value: unknown): value is CameraRendition {
+  return value === 'original' || value === 'proxy';
+}
+
+export function isPullRendition(value: unknown): value is PullRendition {
+  return isCameraRendition(value) || value === 'strip';
+}
 
 /** One recorded stream of a unit: a camera in one rendition. As text `front` or `front.proxy`; also its folder in the spool. */
 export interface StreamName {
@@ -24,8 +46,8 @@ export function streamText(stream: StreamName): string {
 
 export function parseStreamText(text: string): StreamName | undefined {
   const [camera, rendition, ...rest] = text.split('.');
-  if (!isId(camera) || rest.length > 0 || (rendition !== undefined && rendition !== 'proxy')) return undefined;
-  return { camera, rendition: rendition ?? 'original' };
+  if (!isId(camera) || rest.length > 0 || rendition === 'original' || !isRendition(rendition ?? 'original')) return undefined;
+  return { camera, rendition: (rendition as Rendition | undefined) ?? 'original' };
 }
 
 export type WallSource = 'gnss' | 'ntp' | 'camera' | 'rtc' | 'none';
@@ -144,7 +166,7 @@ export function checkFragmentMeta(value: unknown): FragmentMeta {
     ['v', meta.v === 1],
     ['unit', isId(meta.unit)],
     ['camera', isId(meta.camera)],
-    ['rendition', meta.rendition === 'original' || meta.rendition === 'proxy'],
+    ['rendition', isRendition(meta.rendition)],
     ['epoch', typeof meta.epoch === 'string' && HEX32.test(meta.epoch)],
     ['boot', typeof meta.boot === 'string' && meta.boot.length > 0 && meta.boot.length <= 64],
     ['run', isCount(meta.run)],

@@ -63,6 +63,8 @@ export interface JournalBodies {
     toUtcMs: number;
     cameras: string[];
     reviewUtcMs: number;
+    /** Also copies and strips; left out where they are not held. */
+    made?: true;
     bytes: number;
     reason?: string;
   };
@@ -122,10 +124,45 @@ export interface DoneBody {
    * Set with `planned`: runs of fragments that will be sent, per camera. `root`: hex Merkle root of their SHA-256, in order of seq, so
    * that the journal also vouches for fragments whose reel is not closed yet.
    */
-  parts?: { camera: string; rendition: Rendition; run: number; seqFirst: number; seqLast: number; bytes: number; root?: string }[];
+  parts?: DonePart[];
   missing?: { camera: string; rendition: Rendition; fromUtcMs: number; toUtcMs: number; cause: GapCause }[];
+  /** Set with `planned` where the parts are of rendition `derived`: how they were made. */
+  derived?: DerivedBy;
   /** Why it was refused. */
   code?: string;
+}
+
+export interface DonePart {
+  camera: string;
+  rendition: Rendition;
+  run: number;
+  seqFirst: number;
+  seqLast: number;
+  bytes: number;
+  root?: string;
+  /** Of a derived part: what it was made from, in order of time. */
+  from?: DerivedFrom[];
+}
+
+/** Consecutive fragments as the camera sent them; `root` is the Merkle root of their SHA-256, in order of seq. */
+export interface DerivedFrom {
+  rendition: Rendition;
+  run: number;
+  seqFirst: number;
+  seqLast: number;
+  root: string;
+}
+
+export interface DerivedBy {
+  rateBps: number;
+  /** A name and version, and the encoder. */
+  tool: string;
+  /** Pictures are made no higher than this, in lines. */
+  heightMax: number;
+  /** Distance of key frames. */
+  keyMs: number;
+  /** Sound is left out. */
+  audio: boolean;
 }
 
 export interface JournalRecord<T extends JournalType = JournalType> {

@@ -3,9 +3,11 @@
  * Whatever arrives is checked member by member by the reader before it is used.
  */
 import type { UtcMs } from '@longroof/base/clock';
-import type { FragmentMeta, Rendition } from './fragment.js';
+import type { FragmentMeta, PullRendition, Rendition } from './fragment.js';
 
 export const MESSAGE_BYTES_MAX = 128 * 1024;
+/** One of this fleet has about 900. */
+export const HELLO_CERTIFICATE_CHARS_MAX = 3072;
 
 /** Unit -> controller, retained; the will says `online: false`. */
 export interface StatusMessage {
@@ -30,6 +32,8 @@ export interface HelloMessage {
   /** Next journal seq that the unit would send, and the oldest it still has. */
   journalNext: number;
   journalOldest: number;
+  /** PEM: a broker between the two checks it and does not pass it on. */
+  certificate?: string;
 }
 
 /** Unit -> controller: a fragment is about to come under this handle. */
@@ -98,11 +102,22 @@ export interface DesiredState {
 export interface DesiredPull {
   pullId: string;
   cameras: string[];
-  rendition: Rendition;
+  rendition: PullRendition;
   fromUtcMs: UtcMs;
   toUtcMs: UtcMs;
   /** Goes before those that are not; left out where it does not. */
   urgent?: true;
+  /** A copy of this rate is to be made of the rendition and sent in its place. A unit from before this member sends the rendition itself. */
+  rateBps?: number;
+}
+/** Of a derived copy, in bits a second. */
+export const RATE_BPS_MIN = 50_000;
+export const RATE_BPS_MAX = 8_000_000;
+/** Making copies takes CPU: spans times cameras of one pull with a rate. */
+export const RATE_CAMERA_MS_MAX = 4 * 3_600_000;
+
+export function isRateBps(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= RATE_BPS_MIN && (value as number) <= RATE_BPS_MAX;
 }
 export interface DesiredHold {
   holdId: string;
@@ -111,6 +126,8 @@ export interface DesiredHold {
   toUtcMs: UtcMs;
   owner: string;
   reviewUtcMs: UtcMs;
+  /** Also copies and strips, which the unit made; left out, what its cameras sent. */
+  made?: true;
 }
 /** Holds that one desired state may name. */
 export const HOLDS_MAX = 100;

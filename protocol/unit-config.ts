@@ -1,9 +1,9 @@
-/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port. */
+/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port, `media` makes copies as the agent's own user, and no strips. */
 import { createHash } from 'node:crypto';
 import * as c from '@longroof/base/config';
 import type { Disk } from '@longroof/base/disk';
 import { Fault } from '@longroof/base/errors';
-import type { Rendition } from './fragment.js';
+import type { CameraRendition } from './fragment.js';
 
 const camera = c.object({
   id: c.id(),
@@ -32,6 +32,14 @@ const unixPath: c.Check<string> = {
   },
 };
 
+/** As in passwd(5) on Debian. */
+const userName: c.Check<string> = {
+  read(value, key, context) {
+    if (typeof value === 'string' && /^[a-z_][a-z0-9_-]{0,31}$/.test(value)) return value;
+    return context.wrong(key, value, 'the name of a user of this machine');
+  },
+};
+
 /** What a disk's maker rates it for, in bytes. The smallest cards are rated for some terabytes: less is a slip. */
 const rated = c.size(1e11, 1e17);
 const endurance: c.Check<number> = {
@@ -50,10 +58,13 @@ const unit = c.object({
     endurance: c.optional(endurance),
     keepOriginal: c.optional(c.duration(60_000, 3.2e10), 7 * 8.64e7),
     keepProxy: c.optional(c.duration(60_000, 3.2e10), 30 * 8.64e7),
+    keepStrip: c.optional(c.duration(60_000, 3.2e10), 90 * 8.64e7),
+    stripQuota: c.optional(c.size(2 ** 20, 2 ** 50), 20 * 2 ** 30),
   }),
   gnss: c.optional(c.url('gpsd')),
   board: c.optional(unixPath),
   metrics: c.optional(c.object({ port: c.integer(0, 65_535) })),
+  media: c.optional(c.object({ user: c.optional(userName), strips: c.optional(c.flag(), false) })),
   log: c.optional(c.choice('debug', 'info', 'warn', 'error'), 'info'),
   cameras: c.list(camera, 0, 16, 'cameras'),
 });
@@ -81,7 +92,7 @@ export function loadUnitConfig(disk: Disk, file: string): { config: UnitConfig; 
   return { config, sha256: createHash('sha256').update(source).digest('hex') };
 }
 
-export function renditionsOf(camera: CameraConfig): Rendition[] {
+export function renditionsOf(camera: CameraConfig): CameraRendition[] {
   return camera.sub ? ['original', 'proxy'] : ['original'];
 }
 

@@ -42,6 +42,7 @@ const PACKAGES = {
     'gcc',
     'libc6-dev',
     'make',
+    'mosquitto',
   ],
   bench: ['ffmpeg', 'gcc', 'libc6-dev'],
   compiler: ['python3', 'make', 'g++', 'gcc', 'libc6-dev'],
@@ -115,6 +116,9 @@ function installSystemPackages(names) {
   };
   apt('system packages: apt-get update', 'update');
   apt(`system packages: installing ${missing.join(' ')}`, 'install', '-y', '--no-install-recommends', ...missing);
+  // Debian starts a broker of its own with the package; tests start theirs.
+  if (missing.includes('mosquitto') && fs.existsSync('/run/systemd/system'))
+    spawnSync([...right, 'systemctl'][0], [...right, 'systemctl', 'disable', '--now', 'mosquitto.service'].slice(1), { stdio: 'ignore' });
   const still = missingPackages(missing) ?? [];
   if (still.length > 0) fail(`apt-get ended well, yet these are missing: ${still.join(' ')}`);
 }

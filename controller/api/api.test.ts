@@ -252,6 +252,9 @@ t.test('units, coverage, pulls', async (t) => {
   const many = await ada({ method: 'POST', url: '/api/pulls', payload: { ...rest, unitIds: ['wagon-1', 'wagon-9'], urgent: true } });
   const refused = { unitId: 'wagon-9', code: 'LR_UNIT_UNKNOWN', receipt: { statement: { answer: 'refused', unit: 'wagon-9' } } };
   t.match(many.json(), { pulls: [{ unitId: 'wagon-1', cameras: ['front'], urgent: true }], refused: [refused] });
+  const long = { ...rest, from: iso(-5 * 3600), rate: '300k', unitIds: ['wagon-1'] };
+  const tooMuch = { code: 'LR_PULL_RATE_SPAN', receipt: { statement: { rate: '300k' } } };
+  t.match((await ada({ method: 'POST', url: '/api/pulls', payload: long })).json(), { pulls: [], refused: [tooMuch] });
   isProblem(t, await ada(`/api/pulls/${pull.id}/receipt`), 409, 'LR_PULL_UNFINISHED');
   const cancel = { method: 'POST', url: `/api/pulls/${pull.id}/cancel`, payload: { reason: 'found it' } } as const;
   isProblem(t, await (await rigged.as('max'))(cancel), 403, 'LR_ROLE');
@@ -362,7 +365,8 @@ t.test('the page and the description of the API', async (t) => {
   const expected = `
     /api/holds /api/holds/{id}/lift /api/pulls /api/pulls/{id} /api/pulls/{id}/cancel /api/pulls/{id}/export.zip
     /api/pulls/{id}/receipt /api/pulls/{id}/views /api/pulls/{id}/{camera}.mp4 /api/pulls/{id}/{camera}/playlist.m3u8
-    /api/pulls/{id}/{camera}/{name} /api/restores /api/session /api/units /api/units/{id} /api/units/{id}/coverage /healthz`;
+    /api/pulls/{id}/{camera}/strips /api/pulls/{id}/{camera}/strips/{name} /api/pulls/{id}/{camera}/{name}
+    /api/restores /api/session /api/units /api/units/{id} /api/units/{id}/coverage /healthz`;
   t.same(Object.keys(paths).sort(), expected.trim().split(/\s+/));
 });
 

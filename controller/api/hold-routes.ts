@@ -18,10 +18,11 @@ export function holdRoutes(app: FastifyInstance, { holds, audit }: ApiParts): vo
     { config: { access: 'pull' }, schema: { summary: 'Keep footage on a wagon', tags, body: HoldRequestBody, response: { 201: Hold } } },
     async (request, reply) => {
       const person = requireRight(request, 'pull').person.name;
-      const { unitId, from, to, owner, review, reason, cameras } = request.body;
+      const { unitId, from, to, owner, review, reason, cameras, made } = request.body;
       const times = { fromUtcMs: parseRfc3339(from), toUtcMs: parseRfc3339(to), reviewUtcMs: parseRfc3339(review) };
-      const hold = await holds.place(person, { unitId, ...times, owner, reason, ...(cameras ? { cameras } : {}) });
-      const detail = { unit: unitId, cameras: hold.cameras, from, to, owner, review };
+      const more = made ? { made } : {};
+      const hold = await holds.place(person, { unitId, ...times, owner, reason, ...(cameras ? { cameras } : {}), ...more });
+      const detail = { unit: unitId, cameras: hold.cameras, from, to, owner, review, ...more };
       await audit.record({ person, action: 'hold', subject: `hold:${hold.id}`, reason, detail });
       return reply.code(201).send(hold);
     },

@@ -49,6 +49,13 @@ export async function admit(parts: ApiParts, request: FastifyRequest, wish: Wish
   return look;
 }
 
+/** A look at one camera's footage, by an address that names pull and camera. */
+export async function lookAt(parts: ApiParts, request: FastifyRequest, action: string): Promise<PullInfo> {
+  const { id, camera } = request.params as { id: string; camera: string };
+  const { token } = request.query as { token?: string };
+  return (await admit(parts, request, { id, token, action, subject: `pull:${id}/${camera}` })).pull;
+}
+
 async function byToken({ views, people, playback }: ApiParts, id: string, token: string): Promise<Look> {
   const view = views.check(token, id);
   const person = await people.get(view.person);

@@ -8,7 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import type { PullInfo } from '../playback/footage.js';
 import type { PlainMp4 } from '../playback/plain-mp4.js';
-import { admit } from './look.js';
+import { lookAt } from './look.js';
 import { isKnown, readRange } from './range.js';
 import { CameraParams, FileQuery, SegmentParams, ViewQuery } from './schemas.js';
 import type { ApiParts } from './server.js';
@@ -96,10 +96,4 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, file: Plai
   reply.header('content-length', toExclusive - from);
   if (request.method === 'HEAD') return reply.send(null);
   return reply.send(Readable.from(file.read(from, toExclusive), { objectMode: false }));
-}
-
-async function lookAt(parts: ApiParts, request: FastifyRequest, action: string): Promise<PullInfo> {
-  const { id, camera } = request.params as Media['Params'];
-  const { token } = request.query as Media['Querystring'];
-  return (await admit(parts, request, { id, token, action, subject: `pull:${id}/${camera}` })).pull;
 }

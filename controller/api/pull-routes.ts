@@ -3,6 +3,7 @@ import { parseRfc3339, rfc3339 } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { parseRate } from '../fleet/rate.js';
 import { requireRight } from './access.js';
 import { findPull } from './pull-end-routes.js';
 import { ManyPulls, Pull, PullParams, PullRequestBody, Pulls, ViewGrant, ViewRequest } from './schemas.js';
@@ -84,21 +85,23 @@ async function ask(parts: ApiParts, person: string, body: Static<typeof PullRequ
 
 /** Enters the request in the audit chain, granted or refused. */
 async function createPull({ pulls, audit, answers }: ApiParts, person: string, unitId: string, body: Wanted): Promise<string> {
-  const { from, to, quality, reason, caseNumber, urgent } = body;
+  const { from, to, quality, rate, reason, caseNumber, urgent } = body;
   const more = { ...(caseNumber === undefined ? {} : { caseNumber }), ...(urgent ? { urgent } : {}) };
-  const act = { person, reason, detail: { from, to, quality, ...more, ...(body.cameras ? { cameras: body.cameras } : {}) } };
+  const wanted = { from, to, quality, ...(rate === undefined ? {} : { rate }), ...more };
+  const act = { person, reason, detail: { ...wanted, ...(body.cameras ? { cameras: body.cameras } : {}) } };
   let id: string;
   let cameras: string[];
   try {
     const times = { fromUtcMs: parseRfc3339(from), toUtcMs: parseRfc3339(to) };
+    const copy = rate === undefined ? {} : { rateBps: parseRate(rate) };
     cameras = body.cameras ?? (await pulls.camerasOf(unitId));
-    id = await pulls.create(person, { unitId, cameras, ...times, rendition: quality, reason, ...more });
+    id = await pulls.create(person, { unitId, cameras, ...times, rendition: quality, reason, ...copy, ...more });
   } catch (error) {
     const fault = toFault(error, 'create a pull');
     const { code } = fault;
     await audit.record({ ...act, action: 'refused', subject: `unit:${unitId}`, detail: { ...act.detail, code } });
-    const asked = { cameras: body.cameras ?? [], rendition: quality, from, to, person, reason, caseNumber: caseNumber ?? null };
-    const receipt = answers.ofRefusal({ unit: unitId, ...asked, code });
+    const asked = { cameras: body.cameras ?? [], rendition: quality, rate: rate ?? null, from, to, person, reason };
+    const receipt = answers.ofRefusal({ unit: unitId, ...asked, caseNumber: caseNumber ?? null, code });
     const hint = fault.hint === undefined ? {} : { hint: fault.hint };
     throw new Fault(fault.kind, code, fault.message, { ...hint, cause: error, detail: { ...fault.detail, receipt } });
   }
@@ -114,7 +117,9 @@ async function createPulls(parts: ApiParts, person: string, unitIds: readonly st
       answer.pulls.push(await findPull(parts, await createPull(parts, person, unitId, body)));
     } catch (error) {
       const fault = toFault(error, 'create a pull');
-      if (fault.kind !== 'not-found') throw fault;
+      // Where no cameras are named, how much there is to copy differs from unit to unit.
+      const isOfUnit = fault.kind === 'not-found' || (fault.code === 'LR_PULL_RATE_SPAN' && body.cameras === undefined);
+      if (!isOfUnit) throw fault;
       answer.refused.push({ unitId, code: fault.code, detail: fault.message, receipt: fault.detail?.['receipt'] as ReceiptShape });
     }
   }

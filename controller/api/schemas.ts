@@ -1,5 +1,6 @@
 /** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
+import { RATE_PATTERN } from '../fleet/rate.js';
 import type { CoverageShape, HoldShape, ProblemShape, PullShape, ReceiptShape, RestoreShape, SessionShape, UnitShape } from './shapes.js';
 
 const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
@@ -17,6 +18,7 @@ export const Session = Type.Object({ user: Type.String(), role: Type.String(), e
 
 const CameraState = oneOf('recording', 'connecting', 'refused', 'stalled', 'no-video', 'disk', 'stopped', 'unknown');
 const Quality = oneOf('original', 'proxy');
+const Asked = oneOf('original', 'proxy', 'strip');
 
 export const Unit = Type.Object({
   id: Type.String(),
@@ -67,13 +69,23 @@ export const PullRequestBody = closed({
   cameras: Type.Optional(Type.Array(name('a camera'), { minItems: 1, maxItems: 16, description: 'all where left out' })),
   from: time(),
   to: time(),
-  quality: Quality,
+  quality: Asked,
+  rate: Type.Optional(
+    Type.String({ pattern: RATE_PATTERN, description: 'a copy of this rate, made on the wagon from `quality`, bits a second: `300k`' }),
+  ),
   reason: Type.String({ maxLength: 500, description: 'why; stands in the audit chain' }),
   caseNumber: Type.Optional(Type.String({ maxLength: 100 })),
   urgent: Type.Optional(Type.Boolean({ description: 'before all requests to the same wagon that are not' })),
 });
 export const CancelRequest = closed({
   reason: Type.String({ minLength: 3, maxLength: 500, description: 'why; stands in the audit chain' }),
+});
+const MadeFrom = Type.Object({
+  rendition: Quality,
+  run: Type.Number(),
+  seqFirst: Type.Number(),
+  seqLast: Type.Number(),
+  root: Type.String(),
 });
 const Span = { camera: Type.String(), from: time(), to: time() };
 export const Pull = Type.Object({
@@ -82,7 +94,14 @@ export const Pull = Type.Object({
   cameras: Type.Array(Type.String()),
   from: time(),
   to: time(),
-  quality: Quality,
+  quality: Asked,
+  rate: Type.Optional(Type.String({ description: 'a copy of this rate was asked for' })),
+  derived: Type.Optional(
+    Type.Object(
+      { rateBps: Type.Number(), tool: Type.String(), heightMax: Type.Number(), keyMs: Type.Number(), audio: Type.Boolean() },
+      { description: 'what comes home is a copy made on the wagon, in this way' },
+    ),
+  ),
   reason: Type.String(),
   caseNumber: Type.Optional(Type.String()),
   person: Type.String(),
@@ -97,7 +116,14 @@ export const Pull = Type.Object({
   bytesPerS: Type.Optional(bytes()),
   secondsLeft: Type.Optional(Type.Number()),
   parts: Type.Array(
-    Type.Object({ ...Span, bytesDone: bytes(), bytesTotal: bytes(), codec: nullable(Type.String()), mp4Parts: Type.Number() }),
+    Type.Object({
+      ...Span,
+      bytesDone: bytes(),
+      bytesTotal: bytes(),
+      codec: nullable(Type.String()),
+      mp4Parts: Type.Number(),
+      madeFrom: Type.Optional(Type.Array(MadeFrom, { description: 'of a copy: its originals, with the Merkle root of their SHA-256' })),
+    }),
   ),
   missing: Type.Array(Type.Object({ ...Span, cause: Type.String() })),
 });
@@ -134,6 +160,8 @@ export const FileQuery = closed({
   part: Type.Optional(Type.String({ pattern: '^\\d{1,6}$', description: 'which of several files, from 0' })),
 });
 
+export const Strips = Type.Object({ strips: Type.Array(Type.Object({ name: Type.String(), from: time(), to: time() })) });
+
 export const HoldRequestBody = closed({
   unitId: name('the unit'),
   cameras: Type.Optional(Type.Array(name('a camera'), { minItems: 1, maxItems: 16, description: 'all where left out' })),
@@ -141,6 +169,7 @@ export const HoldRequestBody = closed({
   to: time(),
   owner: Type.String({ minLength: 1, maxLength: 200, description: 'who answers for it' }),
   review: time('when it is looked at again; within a year'),
+  made: Type.Optional(Type.Boolean({ description: 'also copies and strips that the wagon made' })),
   reason: Type.String({ minLength: 3, maxLength: 500, description: 'why; stands in the audit chain' }),
 });
 export const Hold = Type.Object({
@@ -152,6 +181,7 @@ export const Hold = Type.Object({
   owner: Type.String(),
   review: time(),
   reviewDue: Type.Boolean(),
+  made: Type.Boolean(),
   reason: Type.String(),
   person: Type.String(),
   state: oneOf('queued', 'placed', 'refused', 'lifting', 'lifted'),
@@ -185,7 +215,7 @@ export const Restore = Type.Object({
     Type.Object({
       unitId: Type.String(),
       camera: Type.String(),
-      quality: Quality,
+      quality: oneOf('original', 'proxy', 'derived', 'strip'),
       from: nullable(time()),
       to: nullable(time()),
       fragments: Type.Number(),

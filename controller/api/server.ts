@@ -32,6 +32,7 @@ import { restoreRoutes } from './restore-routes.js';
 import { Health, Problem } from './schemas.js';
 import { sessionRoutes } from './session-routes.js';
 import type { PullShape } from './shapes.js';
+import { stripRoutes } from './strip-routes.js';
 import { unitRoutes } from './unit-routes.js';
 
 /** What the API asks of `Pulls`. */
@@ -99,6 +100,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   pullEndRoutes(app, options);
   holdRoutes(app, options);
   mediaRoutes(app, options);
+  stripRoutes(app, options);
   exportRoutes(app, options);
   restoreRoutes(app, options);
   await installPage(app, options.pageFolder);

@@ -16,6 +16,8 @@ export interface Session {
 }
 
 export interface BrokerHandlers {
+  /** Asked before a connection is taken, where the broker is ours: why not. */
+  admit?(unit: string, certificatePem: string | undefined): Fault | undefined;
   connected(session: Session): void;
   /** `last` is the will, delivered after the connection broke. The payload is a view that stays valid. A rejection is a bug. */
   message(session: Session, up: Up, payload: Uint8Array, last: boolean): Promise<void>;
@@ -26,7 +28,7 @@ export interface BrokerHandlers {
 }
 
 export interface Broker {
-  /** Resolves when units can connect. */
+  /** Resolves when units can connect; a broker that is not ours may still be away then, and is tried again. */
   start(handlers: BrokerHandlers): Promise<void>;
   /** The real port after start. */
   readonly port: number;
@@ -39,6 +41,16 @@ export interface Broker {
   readonly counters: BrokerCounters;
 }
 
+/** A broker that several workers share: each hears only the partitions that it holds. */
+export interface PartitionedBroker extends Broker {
+  /** From now on, also through reconnects. */
+  hold(parts: readonly string[]): void;
+  /** Resolves when their sessions have ended and nothing of them is under way. */
+  drop(parts: readonly string[]): Promise<void>;
+  /** Whether messages come in now; why not. */
+  readonly fault: Fault | undefined;
+}
+
 export interface BrokerCounters {
   connections: number;
   connectionsRefused: number;
@@ -48,8 +60,10 @@ export interface BrokerCounters {
   bytesIn: number;
   /** Times that a connection was not read from because of what it had outstanding. */
   pauses: number;
+  /** Messages thrown away because their unit had more outstanding than any that keeps its window. */
+  dropped: number;
 }
 
 export function newBrokerCounters(): BrokerCounters {
-  return { connections: 0, connectionsRefused: 0, connected: 0, messagesIn: 0, messagesOut: 0, bytesIn: 0, pauses: 0 };
+  return { connections: 0, connectionsRefused: 0, connected: 0, messagesIn: 0, messagesOut: 0, bytesIn: 0, pauses: 0, dropped: 0 };
 }

@@ -9,7 +9,7 @@ interface Waiting {
 }
 
 /** What a message costs beside its payload, so that many small ones are bounded too. */
-const MESSAGE_WEIGHT = 512;
+export const MESSAGE_WEIGHT = 512;
 
 export interface InboxOptions {
   /** Outstanding bytes at which reading stops; it goes on at half of them. */

@@ -9,6 +9,7 @@ import { Fault } from '@longroof/base/errors';
 import type { Rendition } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import { signStatement } from '@longroof/protocol/signed';
+import { formatRate } from '../fleet/rate.js';
 import type { ReceiptShape } from '../fleet/shapes.js';
 import type { Db } from '../store/open.js';
 import type { PullTable } from '../store/tables.js';
@@ -20,6 +21,8 @@ export interface AnswerStatement {
   unit: string;
   cameras: string[];
   rendition: Rendition;
+  /** What was asked for, and came, is a copy of this rate that the unit made: `300k`; null for what the camera sent. */
+  rate: string | null;
   from: string;
   to: string;
   person: string;
@@ -40,7 +43,10 @@ export interface AnswerStatement {
 }
 
 /** A request that never became a pull. */
-export type Refusal = Pick<AnswerStatement, 'unit' | 'cameras' | 'rendition' | 'from' | 'to' | 'person' | 'reason' | 'caseNumber'> & {
+export type Refusal = Pick<
+  AnswerStatement,
+  'unit' | 'cameras' | 'rendition' | 'rate' | 'from' | 'to' | 'person' | 'reason' | 'caseNumber'
+> & {
   code: string;
 };
 
@@ -70,6 +76,7 @@ export class Answers {
     return this.#sign({
       what: 'longroof-answer-1',
       ...{ pullId: pull.id, unit: pull.unit, cameras: JSON.parse(pull.cameras_json) as string[], rendition: pull.rendition },
+      rate: pull.rate_bps === null ? null : formatRate(pull.rate_bps),
       ...{ from: rfc3339(pull.from_utc_ms), to: rfc3339(pull.to_utc_ms), person: pull.person, reason: pull.reason },
       ...{ caseNumber: pull.case_number, requestedUtcMs: pull.created_utc_ms, endedUtcMs: pull.ended_utc_ms },
       ...{ answer: answerOf(pull, stored.fragments, missing.length), code: pull.code, ...stored },

@@ -98,7 +98,7 @@ export class Exporter {
         const name = index === 0 ? camera : `${camera}.${index + 1}`;
         items.push({
           camera,
-          rendition: pull.rendition,
+          rendition: stored[0]?.rendition ?? pull.rendition,
           file: `footage/${name}.mp4`,
           fragments: `proof/${name}.fragments`,
           init: `proof/${name}.init.mp4`,

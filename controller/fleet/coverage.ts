@@ -1,12 +1,12 @@
 /** What a unit recorded in a span of time, what it did not, and where it all is: one line for each stream. */
 import { type Clock, rfc3339, type UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
-import { type StreamName, streamText } from '@longroof/protocol/fragment';
+import { isCameraRendition, type StreamName, streamText } from '@longroof/protocol/fragment';
 import { sql } from 'kysely';
 import type { Db } from '../store/open.js';
 import { type GapSpan, type IslandSpan, type Line, layLine, type ReelSpan } from './coverage-line.js';
 import type { CoverageShape } from './shapes.js';
-import { readStatusJson, streamsOf } from './streams.js';
+import { type CameraStream, readStatusJson, streamsOf } from './streams.js';
 
 export const COVERAGE_MS_MAX = 7 * 86_400_000;
 /** No reel and no fragment lasts longer: how far before the span one that reaches into it can begin. */
@@ -54,9 +54,12 @@ export class CoverageReader {
   }
 
   /** Those the unit has, those it ever recorded, and those that have left a gap in the span. */
-  async #streams(asked: Asked, statusJson: string | null): Promise<StreamName[]> {
-    const streams = new Map<string, StreamName>();
-    const add = ({ camera, rendition }: StreamName): void => void streams.set(`${camera} ${rendition}`, { camera, rendition });
+  async #streams(asked: Asked, statusJson: string | null): Promise<CameraStream[]> {
+    const streams = new Map<string, CameraStream>();
+    // Copies cover no time: their originals do.
+    const add = ({ camera, rendition }: StreamName): void => {
+      if (isCameraRendition(rendition)) streams.set(`${camera} ${rendition}`, { camera, rendition });
+    };
     for (const stream of await streamsOf(this.#db, asked.unit, readStatusJson(statusJson))) add(stream);
     const gaps = this.#db
       .selectFrom('gap')
@@ -66,7 +69,7 @@ export class CoverageReader {
       .where('to_utc_ms', '>', asked.fromMs)
       .where('from_utc_ms', '<', asked.toMs);
     for (const stream of [...(await this.#recorded(asked.unit)), ...(await gaps.execute())]) add(stream);
-    return [...streams.keys()].sort().map((key) => streams.get(key) as StreamName);
+    return [...streams.keys()].sort().map((key) => streams.get(key) as CameraStream);
   }
 
   /** From one to the next by the index, however many reels each has. */
@@ -247,7 +250,7 @@ export class CoverageReader {
   }
 }
 
-function shapeLine(stream: StreamName, line: Line): CoverageShape['cameras'][number] {
+function shapeLine(stream: CameraStream, line: Line): CoverageShape['cameras'][number] {
   return {
     camera: stream.camera,
     rendition: stream.rendition,

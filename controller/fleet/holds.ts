@@ -8,7 +8,7 @@ import { Fault } from '@longroof/base/errors';
 import { HOLDS_MAX } from '@longroof/protocol/messages';
 import type { Ingest } from '../ingest/ingest.js';
 import type { Store } from '../store/open.js';
-import type { HoldTable } from '../store/tables.js';
+import type { HoldTable } from '../store/tables-kept.js';
 import { camerasOf } from './cameras.js';
 import type { HoldShape } from './shapes.js';
 
@@ -20,6 +20,8 @@ export interface HoldRequest {
   toUtcMs: UtcMs;
   owner: string;
   reviewUtcMs: UtcMs;
+  /** Also copies and strips that the wagon made. */
+  made?: boolean;
   reason: string;
 }
 
@@ -42,7 +44,7 @@ export class Holds {
   /** Throws LR_UNIT_UNKNOWN, LR_CAMERA_UNKNOWN, LR_HOLD_TIME, LR_HOLD_COUNT. */
   async place(person: string, request: HoldRequest): Promise<HoldShape> {
     const { db } = this.#store;
-    const { unitId, fromUtcMs, toUtcMs, reviewUtcMs, owner, reason } = request;
+    const { unitId, fromUtcMs, toUtcMs, reviewUtcMs, owner, reason, made } = request;
     const nowMs = Math.round(this.#clock.utc());
     if (!(toUtcMs > fromUtcMs) || !(reviewUtcMs > nowMs && reviewUtcMs - nowMs <= REVIEW_MS_MAX))
       throw new Fault('invalid', 'LR_HOLD_TIME', 'a hold ends after it begins, and is reviewed within a year from now');
@@ -57,8 +59,8 @@ export class Holds {
     if (standing.length >= HOLDS_MAX) throw new Fault('too-large', 'LR_HOLD_COUNT', `a wagon keeps at most ${HOLDS_MAX} holds`);
     const row: HoldTable = {
       ...{ id: randomUUID(), unit: unitId, cameras_json: JSON.stringify(cameras), from_utc_ms: fromUtcMs, to_utc_ms: toUtcMs },
-      ...{ owner: owner.trim(), review_utc_ms: reviewUtcMs, reason: reason.trim(), person, state: 'queued', bytes: null },
-      ...{ problem: null, created_utc_ms: nowMs, ended_utc_ms: null },
+      ...{ owner: owner.trim(), review_utc_ms: reviewUtcMs, made: made ? 1 : 0, reason: reason.trim(), person, state: 'queued' },
+      ...{ bytes: null, problem: null, created_utc_ms: nowMs, ended_utc_ms: null },
     };
     await db.insertInto('hold').values(row).execute();
     await this.#ingest.sendDesired(unitId);
@@ -105,6 +107,7 @@ function shape(row: HoldTable, nowMs: UtcMs): HoldShape {
     owner: row.owner,
     review: rfc3339(row.review_utc_ms),
     reviewDue: row.ended_utc_ms === null && row.review_utc_ms <= nowMs,
+    made: row.made === 1,
     reason: row.reason,
     person: row.person,
     state: row.state,

@@ -1,7 +1,10 @@
 /** A pull as the API tells of it: its rows, with what of it is here by now. */
 import { rfc3339, type UtcMs } from '@longroof/base/clock';
+import { isCameraRendition } from '@longroof/protocol/fragment';
+import type { DerivedBy, DerivedFrom } from '@longroof/protocol/journal';
 import type { Db } from '../store/open.js';
 import type { PullPartTable, PullTable } from '../store/tables.js';
+import { formatRate } from './rate.js';
 import type { PullShape } from './shapes.js';
 
 type CameraPart = PullShape['parts'][number];
@@ -33,6 +36,8 @@ export async function shapePull(db: Db, pull: PullTable, awaySince: string | und
     from: rfc3339(pull.from_utc_ms),
     to: rfc3339(pull.to_utc_ms),
     quality: pull.rendition,
+    ...(pull.rate_bps === null ? {} : { rate: formatRate(pull.rate_bps) }),
+    ...(pull.derived_json === null ? {} : { derived: shapeDerived(JSON.parse(pull.derived_json) as DerivedBy) }),
     reason: pull.reason,
     ...(pull.case_number === null ? {} : { caseNumber: pull.case_number }),
     person: pull.person,
@@ -105,6 +110,7 @@ async function shapeCamera(
       toMs = Math.max(toMs, Number(row.to_ms));
     }
   }
+  const madeFrom = parts.flatMap((part) => (part.from_json === null ? [] : shapeFrom(JSON.parse(part.from_json) as DerivedFrom[])));
   return {
     camera,
     from: rfc3339(Number.isFinite(fromMs) ? fromMs : pull.from_utc_ms),
@@ -113,6 +119,18 @@ async function shapeCamera(
     bytesTotal: parts.reduce((sum, part) => sum + part.bytes, 0),
     codec,
     mp4Parts: inits.size,
+    ...(madeFrom.length === 0 ? {} : { madeFrom }),
     recent,
   };
+}
+
+/** Only what is told of, whatever else the unit said. */
+function shapeDerived({ rateBps, tool, heightMax, keyMs, audio }: DerivedBy): NonNullable<PullShape['derived']> {
+  return { rateBps, tool, heightMax, keyMs, audio };
+}
+
+function shapeFrom(from: readonly DerivedFrom[]): NonNullable<CameraPart['madeFrom']> {
+  return from.flatMap(({ rendition, run, seqFirst, seqLast, root }) =>
+    isCameraRendition(rendition) ? [{ rendition, run, seqFirst, seqLast, root }] : [],
+  );
 }

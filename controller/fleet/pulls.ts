@@ -6,7 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, rfc3339, type UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
-import type { Rendition } from '@longroof/protocol/fragment';
+import { isCameraRendition, isPullRendition, type PullRendition } from '@longroof/protocol/fragment';
+import { isRateBps, RATE_CAMERA_MS_MAX } from '@longroof/protocol/messages';
 import type { Ingest } from '../ingest/ingest.js';
 import type { Store } from '../store/open.js';
 import type { PullTable } from '../store/tables.js';
@@ -19,9 +20,11 @@ export interface PullRequest {
   cameras: string[];
   fromUtcMs: UtcMs;
   toUtcMs: UtcMs;
-  rendition: Rendition;
+  rendition: PullRendition;
   reason: string;
   caseNumber?: string;
+  /** A copy of that rate, made on the wagon, instead of the rendition itself. */
+  rateBps?: number;
   /** Before all that are not, by the same wagon. */
   urgent?: boolean;
 }
@@ -55,12 +58,12 @@ export class Pulls {
 
   /**
    * Resolves with the pull's id once it is stored; an online unit has been told by then.
-   * Throws LR_UNIT_UNKNOWN, LR_CAMERA_UNKNOWN, LR_PULL_SPAN, LR_PULL_FUTURE, LR_PULL_REASON.
+   * Throws LR_UNIT_UNKNOWN, LR_CAMERA_UNKNOWN, LR_PULL_SPAN, LR_PULL_FUTURE, LR_PULL_REASON, LR_PULL_RATE, LR_PULL_RATE_SPAN.
    */
   async create(person: string, request: PullRequest): Promise<string> {
     const nowMs = Math.round(this.#clock.utc());
     checkRequest(request, nowMs);
-    const { unitId, fromUtcMs, toUtcMs, rendition, reason, caseNumber, urgent } = request;
+    const { unitId, fromUtcMs, toUtcMs, rendition, reason, caseNumber, rateBps, urgent } = request;
     const cameras = [...new Set(request.cameras)];
     const unit = await this.#store.db.selectFrom('unit').select(['unit', 'status_json']).where('unit', '=', unitId).executeTakeFirst();
     if (!unit) throw new Fault('not-found', 'LR_UNIT_UNKNOWN', `no wagon is known by the name of ${unitId}`);
@@ -84,6 +87,8 @@ export class Pulls {
       planned_utc_ms: null,
       ended_utc_ms: null,
       bytes_total: null,
+      rate_bps: rateBps ?? null,
+      derived_json: null,
       urgent: urgent ? 1 : 0,
       withdrawn_generation: null,
     };
@@ -156,7 +161,7 @@ export class Pulls {
 }
 
 function checkRequest(request: PullRequest, nowMs: UtcMs): void {
-  const { cameras, fromUtcMs, toUtcMs, rendition, reason, caseNumber } = request;
+  const { cameras, fromUtcMs, toUtcMs, rendition, reason, caseNumber, rateBps } = request;
   const spanMs = toUtcMs - fromUtcMs;
   if (!(spanMs > 0 && spanMs <= PULL_SPAN_MS_MAX))
     throw new Fault('invalid', 'LR_PULL_SPAN', 'a pull takes more than no time and at most 24 hours', {
@@ -169,5 +174,12 @@ function checkRequest(request: PullRequest, nowMs: UtcMs): void {
     throw new Fault('invalid', 'LR_PULL_REASON', `a pull needs a reason, of ${REASON_CHARS_MIN} to ${REASON_CHARS_MAX} characters`);
   if (cameras.length === 0 || cameras.length > CAMERAS_MAX || !cameras.every(isId))
     throw new Fault('invalid', 'LR_CAMERA_UNKNOWN', `a pull names 1 to ${CAMERAS_MAX} cameras`);
-  if (rendition !== 'original' && rendition !== 'proxy') throw new Fault('invalid', 'LR_RENDITION_UNKNOWN', 'no such rendition');
+  if (!isPullRendition(rendition)) throw new Fault('invalid', 'LR_RENDITION_UNKNOWN', 'no such rendition');
+  if (rateBps === undefined) return;
+  if (!isRateBps(rateBps) || !isCameraRendition(rendition))
+    throw new Fault('invalid', 'LR_PULL_RATE', 'a copy has 50k to 8M bits a second, and there is none of strips');
+  if (spanMs * new Set(cameras).size > RATE_CAMERA_MS_MAX)
+    throw new Fault('invalid', 'LR_PULL_RATE_SPAN', 'copies are made of at most 4 hours, all cameras of a pull together', {
+      hint: 'Ask for a shorter time or fewer cameras, or without a rate.',
+    });
 }

@@ -4,7 +4,7 @@
  */
 import { rfc3339, type UtcMs } from '@longroof/base/clock';
 import type { Db } from '../store/open.js';
-import type { LostTable, RestoreTable } from '../store/tables.js';
+import type { LostTable, RestoreTable } from '../store/tables-kept.js';
 import type { RestoreShape } from './shapes.js';
 
 type LostShape = RestoreShape['lost'][number];

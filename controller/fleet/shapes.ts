@@ -47,7 +47,11 @@ export interface PullShape {
   cameras: string[];
   from: string;
   to: string;
-  quality: 'proxy' | 'original';
+  quality: 'proxy' | 'original' | 'strip';
+  /** A copy of this rate was asked for: `300k`. */
+  rate?: string;
+  /** Once planned: what comes home is not what the camera sent but a copy made on the wagon, and how it was made. */
+  derived?: { rateBps: number; tool: string; heightMax: number; keyMs: number; audio: boolean };
   reason: string;
   caseNumber?: string;
   person: string;
@@ -67,7 +71,17 @@ export interface PullShape {
   bytesPerS?: number;
   secondsLeft?: number;
   /** Per camera, once planned. */
-  parts: { camera: string; from: string; to: string; bytesDone: number; bytesTotal: number; codec: string | null; mp4Parts: number }[];
+  parts: {
+    camera: string;
+    from: string;
+    to: string;
+    bytesDone: number;
+    bytesTotal: number;
+    codec: string | null;
+    mp4Parts: number;
+    /** Of a copy: the fragments that it was made from, with the Merkle root of their SHA-256. */
+    madeFrom?: { rendition: 'proxy' | 'original'; run: number; seqFirst: number; seqLast: number; root: string }[];
+  }[];
   missing: { camera: string; from: string; to: string; cause: string }[];
 }
 
@@ -82,6 +96,8 @@ export interface HoldShape {
   owner: string;
   review: string;
   reviewDue: boolean;
+  /** Also copies and strips that the wagon made. */
+  made: boolean;
   reason: string;
   person: string;
   state: 'queued' | 'placed' | 'refused' | 'lifting' | 'lifted';
@@ -140,7 +156,8 @@ export interface RestoreShape {
   lost: {
     unitId: string;
     camera: string;
-    quality: 'original' | 'proxy';
+    /** `derived`: a copy, of which the original may still be on the wagon. */
+    quality: 'original' | 'proxy' | 'derived' | 'strip';
     /** Null where the journal does not say when it was. */
     from: string | null;
     to: string | null;

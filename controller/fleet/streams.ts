@@ -1,8 +1,14 @@
 /** The streams that a unit said it has, from its newest runs and its last status; those of earlier configurations included. */
 import { isId } from '@longroof/base/ids';
-import { parseStreamText, type Rendition, type StreamName, streamText } from '@longroof/protocol/fragment';
+import { type CameraRendition, isCameraRendition, parseStreamText, type Rendition, streamText } from '@longroof/protocol/fragment';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
+
+/** A stream as a camera sends it. */
+export interface CameraStream {
+  camera: string;
+  rendition: CameraRendition;
+}
 
 /** Runs that are looked at. */
 const RUNS_MAX = 20;
@@ -13,10 +19,10 @@ export function readStatusJson(json: string | null): StatusMessage | undefined {
 }
 
 /** By `streamText`, in order of name. `runsMax` 1: only those of the newest run. */
-export async function streamsOf(db: Db, unit: string, status: StatusMessage | undefined, runsMax = RUNS_MAX): Promise<StreamName[]> {
-  const streams = new Map<string, StreamName>();
+export async function streamsOf(db: Db, unit: string, status: StatusMessage | undefined, runsMax = RUNS_MAX): Promise<CameraStream[]> {
+  const streams = new Map<string, CameraStream>();
   const add = (camera: unknown, rendition: unknown): void => {
-    if (!isId(camera) || (rendition !== 'original' && rendition !== 'proxy')) return;
+    if (!isId(camera) || !isCameraRendition(rendition)) return;
     streams.set(streamText({ camera, rendition }), { camera, rendition });
   };
   for (const name of Object.keys(status?.streams ?? {})) {
@@ -37,5 +43,5 @@ export async function streamsOf(db: Db, unit: string, status: StatusMessage | un
     for (const one of Array.isArray(cameras) ? cameras : [])
       for (const rendition of Array.isArray(one?.renditions) ? one.renditions : []) add(one.camera, rendition);
   }
-  return [...streams.keys()].sort().map((key) => streams.get(key) as StreamName);
+  return [...streams.keys()].sort().map((key) => streams.get(key) as CameraStream);
 }

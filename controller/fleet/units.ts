@@ -1,12 +1,12 @@
 /** Units as the API tells of them: what each said last, where it was, and what was refused of it. */
 import { rfc3339 } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
-import { type StreamName, streamText } from '@longroof/protocol/fragment';
+import { streamText } from '@longroof/protocol/fragment';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
 import type { UnitTable } from '../store/tables.js';
 import type { CameraState, UnitShape } from './shapes.js';
-import { readStatusJson, streamsOf } from './streams.js';
+import { type CameraStream, readStatusJson, streamsOf } from './streams.js';
 
 const REFUSALS_MAX = 50;
 const UNITS_MAX = 5000;
@@ -75,12 +75,12 @@ export class UnitReader {
 
 type StreamStatus = StatusMessage['streams'][string];
 
-function statusOf(stream: StreamName, status: StatusMessage | undefined): StreamStatus | undefined {
+function statusOf(stream: CameraStream, status: StatusMessage | undefined): StreamStatus | undefined {
   return status?.online ? status.streams[streamText(stream)] : undefined;
 }
 
 /** A unit is `recording` only while all of its streams are: a sub-stream that fails is footage nobody can fetch over a slow link. */
-function stateOf(online: boolean, streams: readonly StreamName[], status: StatusMessage | undefined): UnitShape['state'] {
+function stateOf(online: boolean, streams: readonly CameraStream[], status: StatusMessage | undefined): UnitShape['state'] {
   if (!online) return 'offline';
   const recording = streams.filter((stream) => statusOf(stream, status)?.state === 'recording').length;
   if (recording === 0) return 'not-recording';
@@ -88,7 +88,7 @@ function stateOf(online: boolean, streams: readonly StreamName[], status: Status
 }
 
 /** A camera's state is that of its main stream; where only the sub-stream fails, the code says so. */
-function shapeCameras(online: boolean, streams: readonly StreamName[], status: StatusMessage | undefined): UnitShape['cameras'] {
+function shapeCameras(online: boolean, streams: readonly CameraStream[], status: StatusMessage | undefined): UnitShape['cameras'] {
   const cameras = new Map<string, UnitShape['cameras'][number]>();
   for (const stream of streams) {
     const camera = cameras.get(stream.camera) ?? { id: stream.camera, state: 'unknown' as CameraState, renditions: [] };

@@ -2,6 +2,7 @@
  * Pulls that were made after the backup by which this store began: the wagon's journal tells of them, and nobody here knows who asked or
  * why. Each gets a row that says so, so that its footage, which comes back, can be found and watched, with a reason, like any other.
  */
+import { isPullRendition, type PullRendition } from '@longroof/protocol/fragment';
 import { isGapCause } from '@longroof/protocol/gap';
 import type { DoneBody, JournalRecord } from '@longroof/protocol/journal';
 import type { PullTable } from '../store/tables.js';
@@ -24,10 +25,10 @@ export async function adoptPull(projected: Projected, record: JournalRecord, bod
   if (times.length === 0) times.push(record.wall.utcMs);
   const pull: PullTable = {
     ...{ id: body.pullId, unit, cameras_json: JSON.stringify([...new Set([...parts, ...missing].map(({ camera }) => camera))].sort()) },
-    ...{ rendition: (parts[0] ?? missing[0])?.rendition ?? 'original', from_utc_ms: Math.min(...times), to_utc_ms: Math.max(...times) },
+    ...{ rendition: renditionOf(body), from_utc_ms: Math.min(...times), to_utc_ms: Math.max(...times) },
     ...{ reason: ADOPTED_REASON, case_number: null, person: ADOPTED_PERSON, state: 'running', final: null, code: null },
     ...{ created_utc_ms: Math.round(record.wall.utcMs), planned_utc_ms: null, ended_utc_ms: null, bytes_total: null },
-    ...{ urgent: 0, withdrawn_generation: null },
+    ...{ urgent: 0, withdrawn_generation: null, rate_bps: body.derived?.rateBps ?? null, derived_json: null },
   };
   await trx
     .insertInto('pull')
@@ -35,6 +36,12 @@ export async function adoptPull(projected: Projected, record: JournalRecord, bod
     .onConflict((conflict) => conflict.column('id').doNothing())
     .execute();
   return trx.selectFrom('pull').selectAll().where('id', '=', pull.id).where('unit', '=', unit).executeTakeFirst();
+}
+
+/** What was asked for: of copies, the rendition that they were made from. */
+function renditionOf({ parts = [], missing = [] }: DoneBody): PullRendition {
+  const made = parts.flatMap((part) => [part.rendition, ...(part.from ?? []).map((from) => from.rendition)]);
+  return [...made, ...missing.map(({ rendition }) => rendition)].find(isPullRendition) ?? 'original';
 }
 
 /** Of the reels that hold a part, as far as they are told of. */

@@ -22,12 +22,12 @@ interface Waiting {
 }
 
 export class Committer {
-  readonly #context: Pick<Context, 'store' | 'clock'>;
+  readonly #context: Pick<Context, 'store' | 'clock' | 'fence'>;
   readonly #onPullsEnded: (unit: string) => void;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
 
-  constructor(context: Pick<Context, 'store' | 'clock'>, onPullsEnded: (unit: string) => void) {
+  constructor(context: Pick<Context, 'store' | 'clock' | 'fence'>, onPullsEnded: (unit: string) => void) {
     this.#context = context;
     this.#onPullsEnded = onPullsEnded;
   }
@@ -49,8 +49,11 @@ export class Committer {
       const batch = this.#waiting.splice(0, TOGETHER_MAX);
       const ended = new Set<string>();
       try {
-        const rows = await this.#context.store.db.transaction().execute((trx) => this.#write(trx, batch, ended));
-        batch.forEach((waiting, index) => {
+        const { kept, rows } = await this.#context.store.db.transaction().execute(async (trx) => {
+          const held = await this.#held(trx, batch);
+          return { kept: held, rows: held.length > 0 ? await this.#write(trx, held, ended) : [] };
+        });
+        kept.forEach((waiting, index) => {
           const row = rows[index] as FragmentTable;
           if (row.sha256 === waiting.meta.sha256) waiting.resolve(row);
           else waiting.reject(fragmentConflict());
@@ -64,6 +67,23 @@ export class Committer {
     this.#running = undefined;
   }
 
+  /** Those of units that are ours; the others are rejected. */
+  async #held(trx: Transaction<Tables>, batch: readonly Waiting[]): Promise<Waiting[]> {
+    const lost = new Map<string, Fault>();
+    for (const unit of new Set(batch.map(({ meta }) => meta.unit))) {
+      try {
+        await this.#context.fence.hold(trx, unit);
+      } catch (error) {
+        lost.set(unit, toFault(error));
+      }
+    }
+    for (const waiting of batch) {
+      const fault = lost.get(waiting.meta.unit);
+      if (fault) waiting.reject(fault);
+    }
+    return batch.filter(({ meta }) => !lost.has(meta.unit));
+  }
+
   /** The rows as they now stand, in the order of the batch. */
   async #write(trx: Transaction<Tables>, batch: readonly Waiting[], ended: Set<string>): Promise<FragmentTable[]> {
     const nowMs = Math.round(this.#context.clock.utc());
@@ -74,8 +94,10 @@ export class Committer {
       const life = `${meta.unit} ${meta.epoch}`;
       const wallsOf = walls.get(life) ?? new Walls({ trx, unit: meta.unit, epoch: meta.epoch });
       walls.set(life, wallsOf);
-      if (!rows.has(nameOf(meta)))
-        rows.set(nameOf(meta), fragmentRow(meta, await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall), nowMs, place));
+      if (rows.has(nameOf(meta))) continue;
+      // A copy keeps the claim of its originals, which may be of another boot than the one it was made in.
+      const wall = meta.rendition === 'derived' ? meta.wall : await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall);
+      rows.set(nameOf(meta), fragmentRow(meta, wall, nowMs, place));
     }
     const written = await trx
       .insertInto('fragment')

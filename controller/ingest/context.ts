@@ -1,11 +1,14 @@
 /** What the parts of ingest share, and what they know of one connection. */
-import type { Hash, KeyObject } from 'node:crypto';
+import { type Hash, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Clock, MonoMs } from '@longroof/base/clock';
 import type { Log } from '@longroof/base/log';
 import type { FragmentMeta } from '@longroof/protocol/fragment';
 import type { Broker, Session } from '../broker/broker.js';
 import type { BlobStore, BlobWriter } from '../store/blobs.js';
 import type { Store } from '../store/open.js';
+import { serialOf } from '../store/revocations.js';
+import { noNews, type Seen } from './desired-news.js';
+import type { Fence } from './fence.js';
 import type { Refusals } from './refusals.js';
 
 /** Footage under way per unit: also the broker's limit of outstanding bytes, so a unit that keeps it is never paused. */
@@ -62,6 +65,9 @@ export interface Context {
   refusals: Refusals;
   receiptSigner: Signer;
   desiredSigner: Signer;
+  /** Of the fleet, PEM. */
+  rootPem: string;
+  fence: Fence;
 }
 
 export interface OpenFragment {
@@ -93,6 +99,13 @@ export interface Link {
   readonly inits: Map<string, string>;
   /** Codes that were entered in the audit chain for this connection. */
   readonly audited: Set<string>;
+  /** By which the unit came: TLS tells, or hello where a broker stands between. */
+  certificatePem: string | undefined;
+  /** Of that certificate, lower-case hex. */
+  certificateSerial: string | undefined;
+  journalKeySha256: string | undefined;
+  /** What a desired state was sent after. */
+  desiredSeen: Seen;
 }
 
 export function newLink(session: Session): Link {
@@ -105,5 +118,9 @@ export function newLink(session: Session): Link {
     committing: new Map(),
     inits: new Map(),
     audited: new Set(),
+    certificatePem: session.certificatePem,
+    certificateSerial: session.certificatePem === undefined ? undefined : serialOf(new X509Certificate(session.certificatePem)),
+    journalKeySha256: session.journalKeySha256,
+    desiredSeen: noNews(),
   };
 }

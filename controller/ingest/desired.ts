@@ -8,8 +8,8 @@ import { signStatement } from '@longroof/protocol/signed';
 import type { Transaction } from 'kysely';
 import type { Tables } from '../store/tables.js';
 import type { Context, Link } from './context.js';
-
-const UNFINISHED = ['queued', 'waiting', 'running'] as const;
+import { newsFor, noNews, type Seen, UNFINISHED } from './desired-news.js';
+import { fenced } from './fence.js';
 
 export class DesiredSender {
   readonly #context: Context;
@@ -22,14 +22,17 @@ export class DesiredSender {
   async send(link: Link): Promise<void> {
     const { epoch, unit, session } = link;
     if (epoch === undefined || session.closed) return;
-    const state = await this.#next(unit, epoch);
+    const { state, seen } = await this.#next(unit, epoch);
+    link.desiredSeen = { newestUtcMs: Math.max(link.desiredSeen.newestUtcMs, seen.newestUtcMs), lifting: seen.lifting };
     if (!state) return;
     const { broker, desiredSigner } = this.#context;
     await broker.publish(session, 'desired', Buffer.from(canonicalJson(signStatement(desiredSigner.key, state) as unknown as Json)), 1);
   }
 
-  #next(unit: string, epoch: string): Promise<DesiredState | undefined> {
-    return this.#context.store.db.transaction().execute(async (trx) => {
+  #next(unit: string, epoch: string): Promise<{ state?: DesiredState; seen: Seen }> {
+    const { store, fence } = this.#context;
+    return fenced(store.db, fence, unit, async (trx) => {
+      const seen = (await newsFor(trx, [unit])).get(unit) ?? noNews();
       const rows = await trx
         .selectFrom('pull')
         .selectAll()
@@ -41,11 +44,11 @@ export class DesiredSender {
         .limit(PULLS_MAX)
         .execute();
       const row = await trx.selectFrom('unit').select('generation').where('unit', '=', unit).executeTakeFirst();
-      if (!row) return undefined;
+      if (!row) return { seen };
       const generation = row.generation + 1;
       const withdrawn = await withdraw(trx, unit, generation);
       const holds = await holdsOf(trx, unit);
-      if (rows.length === 0 && !withdrawn && !holds?.due) return undefined;
+      if (rows.length === 0 && !withdrawn && !holds?.due) return { seen };
       await trx.updateTable('unit').set({ generation }).where('unit', '=', unit).execute();
       const pulls = rows.map((pull) => ({
         pullId: pull.id,
@@ -53,9 +56,11 @@ export class DesiredSender {
         rendition: pull.rendition,
         fromUtcMs: pull.from_utc_ms,
         toUtcMs: pull.to_utc_ms,
+        ...(pull.rate_bps === null ? {} : { rateBps: pull.rate_bps }),
         ...(pull.urgent === 1 ? { urgent: true as const } : {}),
       }));
-      return { what: 'longroof-desired-1', unit, epoch, generation, pulls, ...(holds ? { holds: holds.wanted } : {}) };
+      const state = { what: 'longroof-desired-1' as const, unit, epoch, generation, pulls, ...(holds ? { holds: holds.wanted } : {}) };
+      return { state, seen };
     });
   }
 }
@@ -90,6 +95,7 @@ async function holdsOf(trx: Transaction<Tables>, unit: string): Promise<{ wanted
     wanted: wanted.map((row) => ({
       ...{ holdId: row.id, cameras: JSON.parse(row.cameras_json) as string[], fromUtcMs: row.from_utc_ms, toUtcMs: row.to_utc_ms },
       ...{ owner: row.owner, reviewUtcMs: row.review_utc_ms },
+      ...(row.made === 1 ? { made: true as const } : {}),
     })),
   };
 }

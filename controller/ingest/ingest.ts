@@ -4,20 +4,27 @@
  */
 import { createPrivateKey } from 'node:crypto';
 import type { Clock } from '@longroof/base/clock';
-import { assert, toFault } from '@longroof/base/errors';
+import { assert, type Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import type { Up } from '@longroof/protocol/topics';
-import type { Broker, Session } from '../broker/broker.js';
+import type { Broker, PartitionedBroker, Session } from '../broker/broker.js';
 import type { BlobStore } from '../store/blobs.js';
 import type { Store } from '../store/open.js';
 import { sendAck, sendRefusal } from './answers.js';
+import { CertificateWatch } from './certificate-watch.js';
 import { Committer } from './committer.js';
 import { type Context, type IngestCounters, type Link, newIngestCounters, newLink } from './context.js';
 import { DesiredSender } from './desired.js';
+import { OPEN_FENCE } from './fence.js';
 import { FootageLane } from './footage.js';
 import { JournalLane } from './journal.js';
+import { LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.js';
+import { LeaseTable } from './lease-table.js';
+import { PullWatch } from './pull-watch.js';
 import { Refusals } from './refusals.js';
 import { Units } from './units.js';
+
+const TURN_AWAY_MS = 2000;
 
 export interface SignerKeys {
   keyPem: string;
@@ -30,6 +37,10 @@ export interface IngestOptions {
   /** Started and stopped with ingest. */
   broker: Broker;
   keys: { receipt: SignerKeys; desired: SignerKeys };
+  /** Of the fleet. */
+  rootPem: string;
+  /** Set where several workers share a broker that is not ours. */
+  partitions?: Pick<LeaseKeeperOptions, 'worker' | 'leaseMs'> & { broker: PartitionedBroker; clock?: Clock };
   clock: Clock;
   log: Log;
   /** Counted into; made here where it is left out. */
@@ -41,8 +52,10 @@ export interface Ingest {
   start(): Promise<void>;
   stop(): Promise<void>;
   isOnline(unit: string): boolean;
-  /** Sends the unit its desired state, if it is online and has something to do. */
+  /** Sends the unit its desired state, if it is online here and has something to do; other workers see to theirs. */
   sendDesired(unit: string): Promise<void>;
+  /** Partitions on which this worker acts; undefined where it is alone. */
+  readonly held: ReadonlySet<string> | undefined;
   readonly counters: IngestCounters;
 }
 
@@ -58,13 +71,17 @@ class IngestService implements Ingest {
   readonly #journal: JournalLane;
   readonly #desired: DesiredSender;
   readonly #units: Units;
+  readonly #certificates: CertificateWatch;
+  readonly #pulls: PullWatch;
+  readonly #keeper: LeaseKeeper | undefined;
   readonly #links = new Map<Session, Link>();
   readonly #known = new Map<Session, Promise<void>>();
 
   constructor(options: IngestOptions) {
-    const { store, blobs, broker, clock, log, keys } = options;
+    const { store, blobs, broker, clock, log, keys, rootPem } = options;
     const signer = ({ keyPem, certPem }: SignerKeys) => ({ key: createPrivateKey(keyPem), certPem });
     this.counters = options.metrics ?? newIngestCounters();
+    this.#keeper = this.#makeKeeper(options);
     this.#context = {
       store,
       blobs,
@@ -75,18 +92,29 @@ class IngestService implements Ingest {
       refusals: new Refusals(store.db, clock, log),
       receiptSigner: signer(keys.receipt),
       desiredSigner: signer(keys.desired),
+      rootPem,
+      fence: this.#keeper ?? OPEN_FENCE,
     };
     this.#committer = new Committer(this.#context, (unit) => this.#nextPulls(unit));
     this.#footage = new FootageLane(this.#context, this.#committer);
     this.#journal = new JournalLane(this.#context);
     this.#desired = new DesiredSender(this.#context);
     this.#units = new Units(this.#context);
+    const links = () => this.#links.values();
+    this.#certificates = new CertificateWatch(this.#context, links, (link, fault) => void this.#turnAway(link, '', fault));
+    this.#pulls = new PullWatch(this.#context, this.#desired, links);
+  }
+
+  get held(): ReadonlySet<string> | undefined {
+    return this.#keeper?.held;
   }
 
   async start(): Promise<void> {
-    await this.#units.start();
+    await this.#units.start(this.#keeper === undefined);
+    await this.#certificates.start();
     this.#context.refusals.start();
     await this.#context.broker.start({
+      admit: (unit, certificatePem) => this.#certificates.admit(unit, certificatePem),
       connected: (session) => this.#connected(session),
       message: (session, up, payload, last) => this.#message(session, up, payload, last),
       disconnected: (session) => this.#disconnected(session),
@@ -95,13 +123,25 @@ class IngestService implements Ingest {
         this.#context.refusals.count(unit, fault);
       },
     });
+    if (!this.#keeper) return;
+    await this.#keeper.start();
+    this.#pulls.start();
   }
 
   async stop(): Promise<void> {
+    this.#certificates.stop();
+    await this.#pulls.stop();
+    await this.#keeper?.stop();
     await this.#context.broker.stop();
     this.#units.stop();
     await this.#committer.idle();
     await this.#context.refusals.stop();
+  }
+
+  #makeKeeper({ partitions, store, clock, log }: IngestOptions): LeaseKeeper | undefined {
+    if (!partitions) return undefined;
+    const taken = (parts: readonly string[]) => this.#units.taken(parts);
+    return new LeaseKeeper({ clock, log, taken, table: new LeaseTable(store.db), ...partitions });
   }
 
   isOnline(unit: string): boolean {
@@ -117,8 +157,11 @@ class IngestService implements Ingest {
   #connected(session: Session): void {
     this.#links.set(session, newLink(session));
     const known = this.#units.connected(session.unit).catch((error: unknown) => {
-      this.#context.log.error({ unit: session.unit, error: toFault(error, 'enter a unit') }, 'a unit could not be entered');
-      this.#context.broker.kick(session, toFault(error));
+      const fault = toFault(error, 'enter a unit');
+      // Whoever holds the partition now has the unit; to cut it off would cut it off from there.
+      if (fault.code === 'LR_LEASE_LOST') return;
+      this.#context.log.error({ unit: session.unit, error: fault }, 'a unit could not be entered');
+      this.#context.broker.kick(session, fault);
     });
     this.#known.set(session, known);
   }
@@ -130,7 +173,10 @@ class IngestService implements Ingest {
       if (link) await this.#footage.close(link);
       await this.#units.disconnected(session.unit, this.isOnline(session.unit));
     } catch (error) {
-      this.#context.log.error({ unit: session.unit, error: toFault(error) }, 'the end of a connection could not be entered');
+      const fault = toFault(error);
+      // Whoever holds the partition now tells of the unit.
+      if (fault.code !== 'LR_LEASE_LOST')
+        this.#context.log.error({ unit: session.unit, error: fault }, 'the end of a connection could not be entered');
     } finally {
       this.#links.delete(session);
       this.#known.delete(session);
@@ -144,6 +190,8 @@ class IngestService implements Ingest {
       await this.#known.get(session);
       // A will tells of an end; where another connection has taken over there was none.
       if (last && this.#context.broker.session(session.unit) !== undefined) return;
+      const revoked = this.#certificates.check(link);
+      if (revoked) return await this.#turnAway(link, up, revoked);
       this.#units.seen(link.unit);
       await this.#handle(link, up, payload);
     } catch (error) {
@@ -164,6 +212,16 @@ class IngestService implements Ingest {
     const { epoch, next, endedPulls } = await this.#journal.take(link, payload);
     await sendAck(this.#context, link, { what: 'journal', epoch, next });
     if (endedPulls) this.#nextPulls(link.unit);
+  }
+
+  /** The unit hears why, and then nothing more. */
+  async #turnAway(link: Link, topic: string, fault: Fault): Promise<void> {
+    const { broker, clock } = this.#context;
+    // One that does not listen is cut all the same.
+    const late = clock.after(TURN_AWAY_MS, () => broker.kick(link.session, fault));
+    await sendRefusal(this.#context, link, topic, fault);
+    late.cancel();
+    broker.kick(link.session, fault);
   }
 
   /** A desired state names only so many pulls: when some end, others may follow. */

@@ -58,7 +58,8 @@ export class JournalLane {
   }
 
   async #store(trx: Transaction<Tables>, link: Link, batch: JournalBatch): Promise<JournalResult> {
-    const { clock, counters, refusals } = this.#context;
+    const { clock, counters, fence, refusals } = this.#context;
+    await fence.hold(trx, link.unit);
     const nowMs = Math.round(clock.utc());
     const known = await trx
       .selectFrom('epoch')
@@ -153,7 +154,7 @@ function newEpoch(link: Link, batch: JournalBatch, nowMs: UtcMs): EpochTable {
   } catch {
     bad('the key in the genesis cannot be read');
   }
-  if (id !== link.session.journalKeySha256) return bad('its key is not the one that the certificate binds');
+  if (id !== link.journalKeySha256) return bad('its key is not the one that the certificate binds');
   return {
     unit: link.unit,
     epoch,
@@ -161,7 +162,7 @@ function newEpoch(link: Link, batch: JournalBatch, nowMs: UtcMs): EpochTable {
     next_seq: 0,
     head: GENESIS_PREV,
     started_utc_ms: nowMs,
-    unit_certificate_pem: link.session.certificatePem ?? null,
+    unit_certificate_pem: link.certificatePem ?? null,
   };
 }
 

@@ -3,7 +3,7 @@
  * before its receipt is signed. Entered with its place in the reel; when it was follows from the reel.
  */
 import { appendAudit } from '../store/audit.js';
-import type { LostTable } from '../store/tables.js';
+import type { LostTable } from '../store/tables-kept.js';
 import { absentPieces } from './absent.js';
 import type { Disposal, Projected } from './project.js';
 

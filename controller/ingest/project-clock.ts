@@ -71,6 +71,7 @@ async function correctReels(projected: Projected, boot: string, anchor: ClockAnc
     .where('unit', '=', unit)
     .where('epoch', '=', epoch)
     .where('run', 'in', runs)
+    .where('rendition', '!=', 'derived')
     .where('wall_error_ms', '>', anchor.errorMs)
     .where('wall_error_ms', '>', error)
     .execute();

@@ -1,14 +1,15 @@
 /** `done`: what a unit makes of a pull: its plan first, then how it ended. */
 
+import { isRendition } from '@longroof/protocol/fragment';
 import { isGapCause } from '@longroof/protocol/gap';
-import type { DoneBody, JournalRecord } from '@longroof/protocol/journal';
+import type { DerivedBy, DerivedFrom, DoneBody, JournalRecord } from '@longroof/protocol/journal';
 import type { PullTable } from '../store/tables.js';
 import { absentOf, addMissing } from './absent.js';
 import { adoptPull } from './adopt-pull.js';
 import { checkBody, isText, streamRules } from './body.js';
 import type { Projected } from './project.js';
 import { finishPull } from './pull-end.js';
-import { isCount, isReal } from './read-message.js';
+import { isCount, isHex64, isReal } from './read-message.js';
 
 const STATES: ReadonlySet<unknown> = new Set(['planned', 'complete', 'partial', 'refused']);
 const PIECES_MAX = 1000;
@@ -19,7 +20,28 @@ function isPart(part: NonNullable<DoneBody['parts']>[number]): boolean {
     part !== null &&
     streamRules(part).every(([, ok]) => ok) &&
     [part.run, part.seqFirst, part.seqLast, part.bytes].every(isCount) &&
-    part.seqLast >= part.seqFirst
+    part.seqLast >= part.seqFirst &&
+    isListOf(part.from, isFrom)
+  );
+}
+
+function isFrom(from: DerivedFrom): boolean {
+  return (
+    typeof from === 'object' &&
+    from !== null &&
+    isRendition(from.rendition) &&
+    [from.run, from.seqFirst, from.seqLast].every(isCount) &&
+    isHex64(from.root)
+  );
+}
+
+function isDerived(derived: DerivedBy): boolean {
+  return (
+    typeof derived === 'object' &&
+    derived !== null &&
+    isText(derived.tool, 128) &&
+    [derived.rateBps, derived.heightMax, derived.keyMs].every(isCount) &&
+    typeof derived.audio === 'boolean'
   );
 }
 
@@ -45,6 +67,7 @@ export async function projectDone(projected: Projected, record: JournalRecord): 
     ['state', STATES.has(body.state)],
     ['parts', isListOf(body.parts, isPart)],
     ['missing', isListOf(body.missing, isMissing)],
+    ['derived', body.derived === undefined || isDerived(body.derived)],
     ['code', body.code === undefined || isText(body.code, 64)],
   ]);
   const { trx, unit, nowMs } = projected;
@@ -83,6 +106,7 @@ async function plan(projected: Projected, pull: PullTable, body: DoneBody): Prom
     seq_first: part.seqFirst,
     seq_last: part.seqLast,
     bytes: part.bytes,
+    from_json: part.from === undefined ? null : JSON.stringify(part.from),
   }));
   if (parts.length > 0) await trx.insertInto('pull_part').values(parts).execute();
   await addMissing(trx, pull.id, body.missing ?? []);
@@ -93,6 +117,7 @@ async function plan(projected: Projected, pull: PullTable, body: DoneBody): Prom
       final: null,
       planned_utc_ms: nowMs,
       bytes_total: parts.reduce((sum, part) => sum + part.bytes, 0),
+      derived_json: body.derived === undefined ? null : JSON.stringify(body.derived),
     })
     .where('id', '=', pull.id)
     .execute();

@@ -2,7 +2,13 @@
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import { checkFragmentMeta } from '@longroof/protocol/fragment';
-import { type HelloMessage, type ManifestMessage, MESSAGE_BYTES_MAX, type StatusMessage } from '@longroof/protocol/messages';
+import {
+  HELLO_CERTIFICATE_CHARS_MAX,
+  type HelloMessage,
+  type ManifestMessage,
+  MESSAGE_BYTES_MAX,
+  type StatusMessage,
+} from '@longroof/protocol/messages';
 
 type Members = Record<string, unknown>;
 
@@ -20,6 +26,8 @@ const STATES: ReadonlySet<unknown> = new Set(['recording', 'connecting', 'refuse
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 export const isReal = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 export const isHex64 = (value: unknown): value is string => typeof value === 'string' && HEX64.test(value);
+const isCertificateText = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'string' && value.length <= HELLO_CERTIFICATE_CHARS_MAX);
 const isVersion = (value: unknown): boolean => typeof value === 'string' && value.length <= 64;
 
 /** Throws `invalid` (LR_MESSAGE), or `too-large` (LR_MESSAGE_BYTES) with the limit. */
@@ -51,6 +59,7 @@ export function readHello(payload: Uint8Array): HelloMessage {
     ['generation', isCount(m['generation'])],
     ['journalNext', isCount(m['journalNext'])],
     ['journalOldest', isCount(m['journalOldest'])],
+    ['certificate', isCertificateText(m['certificate'])],
   ]);
   return m as unknown as HelloMessage;
 }

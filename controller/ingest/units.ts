@@ -2,12 +2,17 @@
 import { createPublicKey } from 'node:crypto';
 import type { Timer } from '@longroof/base/clock';
 import { toFault } from '@longroof/base/errors';
+import { checkUnitCertificate, journalKeyIn } from '@longroof/protocol/certificates';
 import { GENESIS_PREV } from '@longroof/protocol/journal';
 import type { AckMessage } from '@longroof/protocol/messages';
 import { keyId } from '@longroof/protocol/signed';
 import { partition } from '@longroof/protocol/topics';
+import type { Transaction } from 'kysely';
+import { serialOf } from '../store/revocations.js';
+import type { Tables } from '../store/tables.js';
 import { checkHello } from './alarms.js';
 import { type Context, CREDIT_BYTES, type Link } from './context.js';
+import { fenced } from './fence.js';
 import { readHello, readStatus } from './read-message.js';
 
 const SEEN_MS = 5000;
@@ -22,10 +27,10 @@ export class Units {
     this.#context = context;
   }
 
-  /** No unit is connected when the controller starts. */
-  async start(): Promise<void> {
+  /** No unit is connected when the controller starts, where it is alone. */
+  async start(alone: boolean): Promise<void> {
     const { store, clock, log } = this.#context;
-    await store.db.updateTable('unit').set({ online: 0 }).execute();
+    if (alone) await store.db.updateTable('unit').set({ online: 0 }).execute();
     this.#timer = clock.every(SEEN_MS, () => {
       this.#writeSeen().catch((error: unknown) => log.error({ error: toFault(error) }, 'when units were seen could not be written'));
     });
@@ -35,6 +40,11 @@ export class Units {
     this.#timer?.cancel();
   }
 
+  /** Nobody hears the units of these partitions yet. */
+  async taken(parts: readonly string[]): Promise<void> {
+    await this.#context.store.db.updateTable('unit').set({ online: 0 }).where('part', 'in', parts).execute();
+  }
+
   /** Something came from it; written together with others now and then. */
   seen(unit: string): void {
     this.#seen.add(unit);
@@ -42,34 +52,34 @@ export class Units {
 
   async connected(unit: string): Promise<void> {
     const nowMs = this.#nowMs();
-    await this.#context.store.db
-      .insertInto('unit')
-      .values({
-        unit,
-        part: partition(unit),
-        first_seen_utc_ms: nowMs,
-        last_seen_utc_ms: nowMs,
-        online: 1,
-        epoch: null,
-        run: null,
-        version: null,
-        status_json: null,
-        generation: 0,
-        lat_deg: null,
-        lon_deg: null,
-        fix_utc_ms: null,
-      })
-      .onConflict((conflict) => conflict.column('unit').doUpdateSet({ online: 1, last_seen_utc_ms: nowMs }))
-      .execute();
+    const fresh = {
+      epoch: null,
+      run: null,
+      version: null,
+      status_json: null,
+      generation: 0,
+      lat_deg: null,
+      lon_deg: null,
+      fix_utc_ms: null,
+    };
+    await this.#fenced(unit, (trx) =>
+      trx
+        .insertInto('unit')
+        .values({ unit, part: partition(unit), first_seen_utc_ms: nowMs, last_seen_utc_ms: nowMs, online: 1, ...fresh })
+        .onConflict((conflict) => conflict.column('unit').doUpdateSet({ online: 1, last_seen_utc_ms: nowMs }))
+        .execute(),
+    );
   }
 
   /** `replaced`: another connection of the same unit is live. */
   async disconnected(unit: string, replaced: boolean): Promise<void> {
-    await this.#context.store.db
-      .updateTable('unit')
-      .set(replaced ? { last_seen_utc_ms: this.#nowMs() } : { online: 0, last_seen_utc_ms: this.#nowMs() })
-      .where('unit', '=', unit)
-      .execute();
+    await this.#fenced(unit, (trx) =>
+      trx
+        .updateTable('unit')
+        .set(replaced ? { last_seen_utc_ms: this.#nowMs() } : { online: 0, last_seen_utc_ms: this.#nowMs() })
+        .where('unit', '=', unit)
+        .execute(),
+    );
   }
 
   async status(link: Link, payload: Uint8Array): Promise<void> {
@@ -87,14 +97,17 @@ export class Units {
     const { store, clock, receiptSigner, desiredSigner } = this.#context;
     const { db } = store;
     const nowMs = this.#nowMs();
-    const row = await db.selectFrom('unit').select('generation').where('unit', '=', link.unit).executeTakeFirstOrThrow();
-    // After a restore the unit may have seen more generations than we remember.
-    const generation = Math.max(row.generation, hello.generation);
-    await db
-      .updateTable('unit')
-      .set({ epoch: hello.epoch, run: hello.run, version: hello.version, generation, last_seen_utc_ms: nowMs })
-      .where('unit', '=', link.unit)
-      .execute();
+    this.#identify(link, hello.certificate);
+    await this.#fenced(link.unit, async (trx) => {
+      const row = await trx.selectFrom('unit').select('generation').where('unit', '=', link.unit).executeTakeFirstOrThrow();
+      // After a restore the unit may have seen more generations than we remember.
+      const generation = Math.max(row.generation, hello.generation);
+      await trx
+        .updateTable('unit')
+        .set({ epoch: hello.epoch, run: hello.run, version: hello.version, generation, last_seen_utc_ms: nowMs })
+        .where('unit', '=', link.unit)
+        .execute();
+    });
     const epoch = await db
       .selectFrom('epoch')
       .select(['next_seq', 'head'])
@@ -126,9 +139,21 @@ export class Units {
     };
   }
 
+  /** A broker between the two has checked the certificate and keeps it; what the unit shows must hold by itself. */
+  #identify(link: Link, certificatePem: string | undefined): void {
+    if (link.certificatePem !== undefined || certificatePem === undefined) return;
+    const certificate = checkUnitCertificate(this.#context.rootPem, certificatePem, link.unit, this.#context.clock.utc());
+    link.certificatePem = certificate.toString();
+    link.certificateSerial = serialOf(certificate);
+    link.journalKeySha256 = journalKeyIn(certificate.subjectAltName);
+  }
+
+  #fenced<T>(unit: string, run: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
+    return fenced(this.#context.store.db, this.#context.fence, unit, run);
+  }
+
   /** Of an epoch that was begun before certificates were kept: the one that binds the same journal key serves as well. */
-  async #keepCertificate({ unit, session }: Link, epoch: string): Promise<void> {
-    const { certificatePem, journalKeySha256 } = session;
+  async #keepCertificate({ unit, certificatePem, journalKeySha256 }: Link, epoch: string): Promise<void> {
     if (certificatePem === undefined || journalKeySha256 === undefined) return;
     const { db } = this.#context.store;
     const row = await db.selectFrom('epoch').selectAll().where('unit', '=', unit).where('epoch', '=', epoch).executeTakeFirst();

@@ -2,7 +2,7 @@
  * 7. Footage of a pull as players and programs want it: a playlist with its segments, or one plain MP4 for each init segment. Nothing is
  * stored twice; computed heads are kept in memory up to a bound. Who may look is decided before it is asked.
  */
-import type { Clock } from '@longroof/base/clock';
+import type { Clock, UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { BlobStore } from '../store/blobs.js';
 import type { Db } from '../store/open.js';
@@ -10,7 +10,7 @@ import { FileCache } from './file-cache.js';
 import { FootageReader, type PullInfo } from './footage.js';
 import { buildPlainMp4, type PlainMp4 } from './plain-mp4.js';
 import { encodePlaylist, groupSegments, parseSegmentName } from './playlist.js';
-import { readFragment, type StoredFragment } from './stored-fragment.js';
+import { readFragment, readHead, type StoredFragment } from './stored-fragment.js';
 
 export interface PlaybackOptions {
   db: Db;
@@ -18,6 +18,13 @@ export interface PlaybackOptions {
   clock: Clock;
   /** Of computed MP4 heads. */
   cacheBytesMax?: number;
+}
+
+/** One picture that shows a minute. */
+export interface Strip {
+  name: string;
+  fromUtcMs: UtcMs;
+  toUtcMs: UtcMs;
 }
 
 export interface SegmentBytes {
@@ -85,6 +92,29 @@ export class Playback {
       }
     }
     throw new Fault('not-found', 'LR_SEGMENT_UNKNOWN', 'no segment of this footage');
+  }
+
+  /** Strips of a camera that are here, in order. */
+  async strips(pull: PullInfo, camera: string): Promise<Strip[]> {
+    const fragments = (await this.#footage.all(pull, camera)).filter((fragment) => fragment.rendition === 'strip');
+    return fragments.map((fragment) => ({
+      name: `strip-${fragment.epoch}-${fragment.run}-${fragment.seq}.jpg`,
+      fromUtcMs: fragment.startUtcMs,
+      toUtcMs: fragment.startUtcMs + fragment.duration90k / 90,
+    }));
+  }
+
+  /** The JPEG of a strip. Throws LR_SEGMENT_UNKNOWN. */
+  async strip(pull: PullInfo, camera: string, name: string): Promise<Buffer> {
+    const [, epoch, run, seq] = /^strip-([0-9a-f]{32})-(\d{1,15})-(\d{1,15})\.jpg$/.exec(name) ?? [];
+    for (const part of await this.#footage.parts(pull, camera)) {
+      if (part.rendition !== 'strip' || part.epoch !== epoch || part.run !== Number(run)) continue;
+      const [fragment] = await this.#footage.fragments(pull, part, Number(seq), Number(seq));
+      if (!fragment) continue;
+      const { payloadAt } = await readHead(this.#blobs, fragment);
+      return readFragment(this.#blobs, fragment, payloadAt, fragment.bytes);
+    }
+    throw new Fault('not-found', 'LR_SEGMENT_UNKNOWN', 'no strip of this pull');
   }
 
   /** The `part`-th init segment's footage, from 0. Throws LR_FOOTAGE_NONE, LR_MP4_PART and what `buildPlainMp4` throws. */

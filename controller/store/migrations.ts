@@ -3,6 +3,7 @@
  * portable subset: `text`, `integer` (32 bits) and `double precision`, which holds every whole number that JavaScript can.
  */
 import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
+import { createWorkers } from './migration-workers.js';
 
 type Columns = Record<string, 'text' | 'integer' | 'double precision'>;
 const TEXT = 'text';
@@ -220,6 +221,18 @@ const PROOF: Migration = {
     }),
 };
 
+/** Pulls that ask for a copy of a lower rate, and what the copies were made from. */
+const COPIES: Migration = {
+  up: (db) =>
+    atOnce(db, async (trx) => {
+      await trx.schema.alterTable('pull').addColumn('rate_bps', sql.raw(NUMBER)).execute();
+      await trx.schema.alterTable('pull').addColumn('derived_json', TEXT).execute();
+      await trx.schema.alterTable('pull_part').addColumn('from_json', TEXT).execute();
+    }),
+};
+
+const WORKERS: Migration = { up: (db) => atOnce(db, createWorkers) };
+
 /** Restores from a backup, what each unit has said since, and the footage that was receipted and is neither here nor on a wagon. */
 const RESTORE: Migration = {
   up: (db) =>
@@ -258,7 +271,7 @@ const HOLDS: Migration = {
     atOnce(db, async (trx) => {
       const asked: Columns = { id: TEXT, unit: TEXT, cameras_json: TEXT, from_utc_ms: NUMBER, to_utc_ms: NUMBER, owner: TEXT };
       const state: Columns = { state: TEXT, 'bytes?': NUMBER, 'problem?': TEXT, created_utc_ms: NUMBER, 'ended_utc_ms?': NUMBER };
-      await table(trx, 'hold', { ...asked, review_utc_ms: NUMBER, reason: TEXT, person: TEXT, ...state }, ['id']).execute();
+      await table(trx, 'hold', { ...asked, review_utc_ms: NUMBER, made: FLAG, reason: TEXT, person: TEXT, ...state }, ['id']).execute();
       await trx.schema.createIndex('hold_by_unit').on('hold').columns(['unit', 'state']).execute();
     }),
 };
@@ -273,6 +286,8 @@ export const migrations: MigrationProvider = {
   getMigrations: async () => ({
     '0001-first': FIRST,
     '0002-proof': PROOF,
+    '0003-copies': COPIES,
+    '0004-workers': WORKERS,
     '0005-restore': RESTORE,
     '0006-pulls': PULLS,
     '0007-holds': HOLDS,

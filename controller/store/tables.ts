@@ -2,8 +2,9 @@
  * 6. The tables, as the query layer sees them: the portable subset of SQLite and PostgreSQL. Times are UTC milliseconds in plain
  * numbers, booleans 0 or 1, hashes lower-case hex, JSON text. A migration creates exactly these.
  */
-import type { Rendition, WallSource } from '@longroof/protocol/fragment';
+import type { PullRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
+import type { HoldTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
 
 export interface UnitTable {
   unit: string;
@@ -140,7 +141,7 @@ export interface PullTable {
   id: string;
   unit: string;
   cameras_json: string;
-  rendition: Rendition;
+  rendition: PullRendition;
   from_utc_ms: number;
   to_utc_ms: number;
   reason: string;
@@ -160,6 +161,10 @@ export interface PullTable {
   planned_utc_ms: number | null;
   ended_utc_ms: number | null;
   bytes_total: number | null;
+  /** A copy of that rate was asked for. */
+  rate_bps: number | null;
+  /** DerivedBy, once the unit has said how it made its copies. */
+  derived_json: string | null;
 }
 export interface PullPartTable {
   pull: string;
@@ -171,6 +176,8 @@ export interface PullPartTable {
   seq_first: number;
   seq_last: number;
   bytes: number;
+  /** DerivedFrom[] of a part that is a copy. */
+  from_json: string | null;
 }
 export interface PullMissingTable {
   pull: string;
@@ -180,67 +187,6 @@ export interface PullMissingTable {
   from_utc_ms: number;
   to_utc_ms: number;
   cause: GapCause;
-}
-
-export interface HoldTable {
-  id: string;
-  unit: string;
-  cameras_json: string;
-  from_utc_ms: number;
-  to_utc_ms: number;
-  owner: string;
-  review_utc_ms: number;
-  reason: string;
-  person: string;
-  /** queued: the unit has not answered; lifting: to be lifted when it is reached. */
-  state: 'queued' | 'placed' | 'refused' | 'lifting' | 'lifted';
-  /** On the unit's disk when it was placed. */
-  bytes: number | null;
-  problem: string | null;
-  created_utc_ms: number;
-  ended_utc_ms: number | null;
-}
-
-/** This store began with a backup of another. */
-export interface RestoreTable {
-  store_epoch: string;
-  before_epoch: string;
-  backup_utc_ms: number;
-  restored_utc_ms: number;
-  /** Of the backup's manifest. */
-  manifest_sha256: string;
-}
-
-/** What a unit's journal says of a change of store; `epoch` is its spool's. */
-export interface RestoreUnitTable {
-  store_epoch: string;
-  unit: string;
-  epoch: string;
-  changed_utc_ms: number;
-  /** Fragments that were released before and still on its disk. */
-  released: number;
-  /** Null until all of them have been offered again. */
-  offered_utc_ms: number | null;
-  fragments: number | null;
-  bytes: number | null;
-  refused: number | null;
-}
-
-/** Fragments for which a receipt was given, that are not here, and that the wagon has disposed of: a run of them. */
-export interface LostTable {
-  unit: string;
-  epoch: string;
-  camera: string;
-  rendition: Rendition;
-  run: number;
-  seq_first: number;
-  seq_last: number;
-  /** Null where only the sum of several pieces is known. */
-  bytes: number | null;
-  gone: 'released' | 'expired' | 'lost';
-  noted_utc_ms: number;
-  /** Of this store when it learnt of it. */
-  store_epoch: string;
 }
 
 export interface PersonTable {
@@ -276,6 +222,28 @@ export interface SettingTable {
   value: string;
 }
 
+/** An ingest worker that is there: its beat rises while it lives. */
+export interface IngestWorkerTable {
+  worker: string;
+  beat: number;
+}
+
+export interface PartitionLeaseTable {
+  part: string;
+  /** Empty where nobody holds it. */
+  worker: string;
+  /** Rises with each new holder. */
+  term: number;
+}
+
+export interface RevocationTable {
+  unit: string;
+  /** Of the certificate, lower-case hex; empty: every certificate of the unit. */
+  serial: string;
+  revoked_utc_ms: number;
+  reason: string;
+}
+
 export interface Tables {
   unit: UnitTable;
   epoch: EpochTable;
@@ -297,4 +265,7 @@ export interface Tables {
   audit: AuditTable;
   refusal: RefusalTable;
   setting: SettingTable;
+  ingest_worker: IngestWorkerTable;
+  partition_lease: PartitionLeaseTable;
+  revocation: RevocationTable;
 }

@@ -3,7 +3,7 @@
  * first and the last is left out; when it was, as the unit knew it.
  */
 import type { CheckedFootage, Fragment } from './footage.js';
-import type { CatalogRecord, GapRecord, Journal, Wall } from './journal.js';
+import type { CatalogRecord, Derived, GapRecord, Journal, Wall } from './journal.js';
 import { rootOf } from './merkle.js';
 import { isIn, type Reel, reelKey } from './reels.js';
 import { broken } from './source.js';
@@ -36,6 +36,21 @@ export interface CameraProof {
   plannedAbsent: number;
   lostPackets: number;
   damaged: number;
+  /** Set where it is a copy and a signed record says how it was made: that record, and how many fragments of what it names. */
+  copy: Copy | undefined;
+}
+
+export interface Copy extends Derived {
+  record: number;
+  rendition: string;
+  originals: number;
+}
+
+interface Stream {
+  camera: string;
+  rendition: string;
+  /** Whose gap records say why something is missing. */
+  gapsOf: string;
 }
 
 interface Placed {
@@ -70,6 +85,7 @@ export function proveCamera(
       a.fragment.run - b.fragment.run ||
       a.fragment.seq - b.fragment.seq,
   );
+  const copy = rendition === 'derived' ? copyOf(journals, camera) : undefined;
   let plannedAbsent = 0;
   for (const journal of journals) plannedAbsent += byPlan(journal, camera, rendition, placed);
   const bound: Record<BoundBy, number> = { reel: 0, plan: 0, nothing: 0 };
@@ -89,11 +105,22 @@ export function proveCamera(
       errorMs: placed.reduce((worst, one) => Math.max(worst, one.wall.errorMs), 0),
       signed: placed.every((one) => one.wallSigned),
     },
-    holes: holesIn(placed, journals, { camera, rendition }),
+    // Copies have no gaps of their own: where nothing was recorded there was nothing to copy.
+    holes: holesIn(placed, journals, { camera, rendition, gapsOf: copy?.rendition ?? rendition }),
+    copy,
     plannedAbsent,
     lostPackets: placed.reduce((sum, one) => sum + one.fragment.lostPackets, 0),
     damaged: placed.filter((one) => one.fragment.damaged).length,
   };
+}
+
+function copyOf(journals: readonly Journal[], camera: string): Copy | undefined {
+  for (const { plan } of journals) {
+    const from = plan?.parts.filter((part) => part.camera === camera).flatMap((part) => part.from) ?? [];
+    const originals = from.reduce((sum, one) => sum + one.seqLast - one.seqFirst + 1, 0);
+    if (plan?.derived && from[0]) return { ...plan.derived, record: plan.seq, rendition: from[0].rendition, originals };
+  }
+  return undefined;
 }
 
 function journalOf(journals: readonly Journal[], fragment: Fragment): Journal | undefined {
@@ -165,7 +192,7 @@ function byPlan(journal: Journal, camera: string, rendition: string, placed: rea
   return absent;
 }
 
-function holesIn(placed: readonly Placed[], journals: readonly Journal[], stream: { camera: string; rendition: string }): Hole[] {
+function holesIn(placed: readonly Placed[], journals: readonly Journal[], stream: Stream): Hole[] {
   const holes: Hole[] = [];
   for (let index = 1; index < placed.length; index++) {
     const before = placed[index - 1] as Placed;
@@ -210,16 +237,11 @@ function leftOutBetween(
 }
 
 /** The gap record that covers most of the time between. */
-function causeOf(
-  journals: readonly Journal[],
-  stream: { camera: string; rendition: string },
-  before: Placed,
-  after: Placed,
-): string | undefined {
+function causeOf(journals: readonly Journal[], stream: Stream, before: Placed, after: Placed): string | undefined {
   const journal = journalOf(journals, after.fragment);
   let best: { ms: number; cause: string } | undefined;
   for (const gap of journal?.gaps ?? []) {
-    if (gap.camera !== stream.camera || gap.rendition !== stream.rendition) continue;
+    if (gap.camera !== stream.camera || gap.rendition !== stream.gapsOf) continue;
     const ms = overlapMs(gap, journal as Journal, before, after);
     if (ms > 0 && (!best || ms > best.ms)) best = { ms, cause: gap.cause };
   }

@@ -57,6 +57,15 @@ export interface PlanPart {
   seqFirst: number;
   seqLast: number;
   root: string | undefined;
+  /** Of a copy: what it was made from. */
+  from: { rendition: string; run: number; seqFirst: number; seqLast: number; root: string }[];
+}
+
+/** How copies were made. */
+export interface Derived {
+  rateBps: number;
+  tool: string;
+  audio: boolean;
 }
 
 /** What one epoch's signed records say. */
@@ -74,7 +83,7 @@ export interface Journal {
   /** Boot of each run. */
   boots: Map<number, string>;
   /** The last plan for the pull, and how it ended. */
-  plan: { seq: number; parts: PlanPart[] } | undefined;
+  plan: { seq: number; parts: PlanPart[]; derived: Derived | undefined } | undefined;
   ended: { seq: number; state: string; code: string | undefined } | undefined;
 }
 
@@ -222,7 +231,21 @@ function takeDone(journal: Journal, seq: number, body: Record<string, unknown>):
   for (const part of Array.isArray(parts) ? (parts as Record<string, unknown>[]) : []) {
     if (!isStream(part) || ![part['run'], part['seqFirst'], part['seqLast']].every(isCount)) continue;
     const { camera, rendition, run, seqFirst, seqLast, root } = part as unknown as PlanPart;
-    read.push({ camera, rendition, run, seqFirst, seqLast, root: isHash(root) ? root : undefined });
+    read.push({ camera, rendition, run, seqFirst, seqLast, root: isHash(root) ? root : undefined, from: readFrom(part['from']) });
   }
-  journal.plan = { seq, parts: read };
+  journal.plan = { seq, parts: read, derived: readDerived(body['derived']) };
+}
+
+function readFrom(from: unknown): PlanPart['from'] {
+  return (Array.isArray(from) ? (from as Record<string, unknown>[]) : []).flatMap((one) => {
+    const { rendition, run, seqFirst, seqLast, root } = (one ?? {}) as unknown as PlanPart['from'][number];
+    return isText(rendition) && [run, seqFirst, seqLast].every(isCount) && isHash(root)
+      ? [{ rendition, run, seqFirst, seqLast, root }]
+      : [];
+  });
+}
+
+function readDerived(value: unknown): Derived | undefined {
+  const { rateBps, tool, audio } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  return isCount(rateBps) && isText(tool) && typeof audio === 'boolean' ? { rateBps, tool, audio } : undefined;
 }

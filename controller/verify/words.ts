@@ -29,6 +29,9 @@ const LIMITS = [
   'What lies before the first and after the last fragment, and cameras that are not in this file.',
 ];
 
+const COPY_LIMIT =
+  'That a copy shows what its originals show: compare it with the originals. The record names them, and they can be asked for while the unit keeps them.';
+
 export function report(found: Examination): Report {
   const { manifest, faults, cameras, journals } = found;
   const proven: string[] = [];
@@ -60,7 +63,7 @@ export function report(found: Examination): Report {
     proven,
     notProven,
     holes,
-    limits: LIMITS,
+    limits: cameras.some((camera) => camera.rendition === 'derived') ? [...LIMITS, COPY_LIMIT] : LIMITS,
     cameras,
   };
 }
@@ -84,9 +87,10 @@ function sayCamera(camera: CameraProof, proven: string[], notProven: string[], h
   const { bound, clock } = camera;
   const name = camera.rendition === 'original' ? camera.camera : `${camera.camera} (${camera.rendition})`;
   const named = bound.reel + bound.plan;
+  if (camera.rendition === 'derived') sayCopy(camera, name, proven, notProven);
   if (named > 0) {
     const how = [
-      bound.reel > 0 ? `${bound.reel} by the records made when they were recorded` : '',
+      bound.reel > 0 ? `${bound.reel} by the records made when they were ${camera.rendition === 'derived' ? 'made' : 'recorded'}` : '',
       bound.plan > 0 ? `${bound.plan} by the record made when they were asked for` : '',
     ].filter((text) => text !== '');
     proven.push(
@@ -109,6 +113,16 @@ function sayCamera(camera: CameraProof, proven: string[], notProven: string[], h
     holes.push(`${name}: ${camera.lostPackets} packets never arrived from the camera; ${camera.damaged} fragments have damaged pictures.`);
 }
 
+/** What it is, before anything else is said of it. */
+function sayCopy({ copy }: CameraProof, name: string, proven: string[], notProven: string[]): void {
+  if (!copy) notProven.push(`${name}: from what this copy was made, and how: no signed record in this file says so.`);
+  else
+    proven.push(
+      `${name}: a copy that the unit made of its own recording, at ${Math.round(copy.rateBps / 1000)} kbit/s${copy.audio ? '' : ', without sound'} (${copy.tool}). ` +
+        `Its signed record ${copy.record} names the ${copy.originals} fragments (${copy.rendition}) that it was made from, by their hashes.`,
+    );
+}
+
 function sayWhole(camera: CameraProof, name: string, proven: string[], notProven: string[]): void {
   const between = span(camera.fromUtcMs, camera.toUtcMs);
   const leftOut = camera.holes.reduce((sum, hole) => sum + (hole.leftOut ?? 0), 0);
@@ -116,7 +130,9 @@ function sayWhole(camera: CameraProof, name: string, proven: string[], notProven
   if (camera.holes.some((hole) => hole.leftOut === undefined))
     notProven.push(`${name}: that nothing was taken out between ${between}: the records that would show it are not all in this file.`);
   else if (leftOut === 0 && camera.bound.nothing === 0)
-    proven.push(`${name}: nothing that was recorded between ${between} has been taken out.`);
+    proven.push(
+      `${name}: nothing that was ${camera.rendition === 'derived' ? 'copied' : 'recorded'} between ${between} has been taken out.`,
+    );
   for (const hole of camera.holes)
     if (hole.cause === undefined && hole.leftOut === 0)
       notProven.push(`${name}: why there is no footage ${span(hole.fromUtcMs, hole.toUtcMs)}: no signed record says so.`);

@@ -10,7 +10,8 @@ import type { Media90k, MonoMs, UtcMs } from '@longroof/base/clock';
 import type { GapCause } from '@longroof/protocol/gap';
 import type { ByteArena } from './arena.js';
 
-export type Codec = 'h264' | 'h265' | 'aac';
+/** `jpeg` no camera sends here: strips are made of it. */
+export type Codec = 'h264' | 'h265' | 'aac' | 'jpeg';
 
 /** What the decoder must know; a change of any of it begins a new init segment. */
 export interface TrackInfo {

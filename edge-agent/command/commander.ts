@@ -10,11 +10,13 @@ import { Backoff } from '@longroof/base/retry';
 import { streamText } from '@longroof/protocol/fragment';
 import type { DoneBody } from '@longroof/protocol/journal';
 import type { DesiredPull } from '@longroof/protocol/messages';
+import type { RunAs } from '../derive/low-child.js';
 import type { Spool } from '../spool/spool.js';
 import type { Uplink } from '../uplink/uplink.js';
+import { CopyMaker } from './copy.js';
 import { HoldKeeper } from './hold-keeper.js';
-import { type Progress, planSteps, readDesiredState, type Step } from './plan.js';
-import { type PullContext, planPull, priorityOf, sendPull, untilDurable } from './pull.js';
+import { type Planned, type Progress, planSteps, readDesiredState, type Step } from './plan.js';
+import { type PullContext, planPull, priorityOf, sendMade, sendPull, untilDurable } from './pull.js';
 import { CommandState } from './state.js';
 
 const RETRY = { firstMs: 1_000, maxMs: 60_000 };
@@ -27,6 +29,8 @@ export interface CommanderOptions {
   log: Log;
   /** The spool's folder: `desired.json` and `commands.json` are kept there. */
   dir: string;
+  /** Who makes copies for pulls with a rate; the agent's own user where left out. May throw LR_COPY_USER. */
+  runAs?: () => RunAs | undefined;
 }
 
 export interface Commander {
@@ -58,6 +62,7 @@ class PullCommander implements Commander {
   readonly counters = { generation: 0, running: 0, accepted: 0, stale: 0, complete: 0, partial: 0, refused: 0 };
   readonly #options: CommanderOptions;
   readonly #state: CommandState;
+  readonly #copies: CopyMaker;
   readonly #holds: HoldKeeper;
   readonly #running = new Map<string, Running>();
   readonly #endUtcMs = new Map<string, UtcMs>();
@@ -71,6 +76,7 @@ class PullCommander implements Commander {
     const { disk, dir, spool, log, clock } = options;
     this.#holds = new HoldKeeper({ spool, clock, log });
     this.#state = new CommandState(disk, dir, spool.identity.unit, spool.identity.epoch, log);
+    this.#copies = new CopyMaker({ spool, clock, log, runAs: options.runAs ?? (() => undefined) });
     this.counters.generation = this.#state.generation;
     spool.onDurable((streams) => {
       const offsetMs = clock.utc() - clock.mono();
@@ -156,7 +162,7 @@ class PullCommander implements Commander {
     }
   }
 
-  async #pull(pull: DesiredPull, before: { fragments: number; bytes: number } | undefined, signal: AbortSignal): Promise<void> {
+  async #pull(pull: DesiredPull, before: Planned | undefined, signal: AbortSignal): Promise<void> {
     const { spool, uplink, clock } = this.#options;
     const context: PullContext = {
       spool,
@@ -168,20 +174,35 @@ class PullCommander implements Commander {
     };
     const known = this.#state.progress.get(pull.pullId);
     const planned = (known?.state === 'planned' ? known : before) ?? (await this.#plan(pull, context));
-    const sent = await sendPull(pull, priorityOf(pull, planned.bytes), context);
-    const all = sent.refused === 0 && sent.fragments >= planned.fragments;
+    const { made, bytes } = planned;
+    const priority = priorityOf(pull, bytes);
+    const sent = made ? await sendMade(pull, made, priority, context) : await sendPull(pull, priority, context);
+    const all = sent.refused === 0 && sent.fragments >= planned.fragments && !planned.short;
     await this.#finish(pull.pullId, all ? 'complete' : 'partial');
   }
 
-  async #plan(pull: DesiredPull, context: PullContext): Promise<{ fragments: number; bytes: number }> {
+  async #plan(pull: DesiredPull, context: PullContext): Promise<Planned> {
     await untilDurable(pull, context);
+    if (pull.rateBps !== undefined) return this.#copy({ ...pull, rateBps: pull.rateBps }, context.signal);
     const mine = this.#planning.then(() => planPull(pull, context));
     this.#planning = mine.catch(() => undefined);
     const plan = await mine;
     const { missing, fragments, bytes } = plan;
-    await this.#record({ pullId: pull.pullId, state: 'planned', parts: plan.rooted(), missing });
-    this.#state.note(pull.pullId, { state: 'planned', fragments, bytes });
-    return { fragments, bytes };
+    return this.#planned({ pullId: pull.pullId, state: 'planned', parts: plan.rooted(), missing }, { state: 'planned', fragments, bytes });
+  }
+
+  /** The copies are on the disk before they are announced: after a restart they are sent, not made again. */
+  async #copy(pull: DesiredPull & { rateBps: number }, signal: AbortSignal): Promise<Planned> {
+    const { parts, missing, derived, fragments, bytes, short } = await this.#copies.make(pull, signal);
+    const made = parts.map(({ camera, run, seqFirst, seqLast }) => ({ camera, run, seqFirst, seqLast }));
+    const planned: Planned = { state: 'planned', fragments, bytes, made, ...(short ? { short } : {}) };
+    return this.#planned({ pullId: pull.pullId, state: 'planned', parts, missing, derived }, planned);
+  }
+
+  async #planned(body: DoneBody, planned: Planned): Promise<Planned> {
+    await this.#record(body);
+    this.#state.note(body.pullId, planned);
+    return planned;
   }
 
   async #finish(pullId: string, state: Exclude<Progress['state'], 'planned'>, code?: string): Promise<void> {

@@ -24,7 +24,7 @@ export function readHolds(value: unknown): DesiredHold[] | undefined {
 
 function isHold(value: unknown): boolean {
   const hold = (typeof value === 'object' && value !== null ? value : {}) as Partial<DesiredHold>;
-  const { holdId, cameras, fromUtcMs, toUtcMs, owner, reviewUtcMs } = hold;
+  const { holdId, cameras, fromUtcMs, toUtcMs, owner, reviewUtcMs, made } = hold;
   return (
     typeof holdId === 'string' &&
     HOLD_ID.test(holdId) &&
@@ -35,7 +35,8 @@ function isHold(value: unknown): boolean {
     [fromUtcMs, toUtcMs, reviewUtcMs].every(Number.isFinite) &&
     (fromUtcMs as number) < (toUtcMs as number) &&
     typeof owner === 'string' &&
-    owner.length <= OWNER_CHARS_MAX
+    owner.length <= OWNER_CHARS_MAX &&
+    (made === undefined || made === true)
   );
 }
 

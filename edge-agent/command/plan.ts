@@ -5,7 +5,8 @@
 import type { UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
-import { type DesiredPull, type DesiredState, PULLS_MAX } from '@longroof/protocol/messages';
+import { isCameraRendition, isPullRendition } from '@longroof/protocol/fragment';
+import { type DesiredPull, type DesiredState, isRateBps, PULLS_MAX, RATE_CAMERA_MS_MAX } from '@longroof/protocol/messages';
 import { readHolds } from './hold-keeper.js';
 
 export const PULL_MS_MAX = 24 * 3_600_000;
@@ -15,11 +16,29 @@ const PULLS_READ_MAX = 4 * PULLS_MAX;
 const PULL_ID = /^[A-Za-z0-9-]{1,64}$/;
 
 /** How far a pull has come; kept through restarts. */
-export type Progress = { state: 'planned'; fragments: number; bytes: number } | { state: 'complete' | 'partial' | 'refused' };
+export type Progress = Planned | { state: 'complete' | 'partial' | 'refused' };
+
+export interface Planned {
+  state: 'planned';
+  fragments: number;
+  bytes: number;
+  /** Of a pull with a rate: the fragments that were made for it. */
+  made?: Made[];
+  /** Something of it could not be made. */
+  short?: boolean;
+}
+
+/** Consecutive derived fragments of a camera. */
+export interface Made {
+  camera: string;
+  run: number;
+  seqFirst: number;
+  seqLast: number;
+}
 
 export type Step =
   | { do: 'refuse'; pullId: string; code: string }
-  | { do: 'start'; pull: DesiredPull; planned: { fragments: number; bytes: number } | undefined }
+  | { do: 'start'; pull: DesiredPull; planned: Planned | undefined }
   | { do: 'stop'; pullId: string };
 
 /**
@@ -42,13 +61,16 @@ export function readDesiredState(statement: Record<string, unknown>): DesiredSta
 
 /** The code of its refusal, or undefined when the pull can be done. */
 export function checkPull(pull: DesiredPull, nowUtcMs: UtcMs): string | undefined {
-  const { cameras, rendition, fromUtcMs, toUtcMs } = pull;
+  const { cameras, rendition, fromUtcMs, toUtcMs, rateBps } = pull;
   if (!Array.isArray(cameras) || cameras.length === 0 || cameras.length > CAMERAS_MAX || !cameras.every(isId)) return 'LR_PULL_CAMERA';
   if (new Set(cameras).size !== cameras.length) return 'LR_PULL_CAMERA';
-  if (rendition !== 'original' && rendition !== 'proxy') return 'LR_PULL_RENDITION';
+  if (!isPullRendition(rendition)) return 'LR_PULL_RENDITION';
   if (!Number.isFinite(fromUtcMs) || !Number.isFinite(toUtcMs) || fromUtcMs >= toUtcMs) return 'LR_PULL_TIME';
   if (toUtcMs - fromUtcMs > PULL_MS_MAX) return 'LR_PULL_SPAN';
   if (toUtcMs - nowUtcMs > PULL_MS_MAX) return 'LR_PULL_FUTURE';
+  if (rateBps === undefined) return undefined;
+  if (!isRateBps(rateBps) || !isCameraRendition(rendition)) return 'LR_PULL_RATE';
+  if ((toUtcMs - fromUtcMs) * cameras.length > RATE_CAMERA_MS_MAX) return 'LR_PULL_RATE_SPAN';
   return undefined;
 }
 

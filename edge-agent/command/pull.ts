@@ -9,10 +9,14 @@ import type { DesiredPull } from '@longroof/protocol/messages';
 import type { Selection, Spool } from '../spool/spool.js';
 import type { Uplink } from '../uplink/uplink.js';
 import { PullPlan, Seam } from './parts.js';
+import type { Made } from './plan.js';
 
 /** Camera time of one slice, a few thousand fragments, shared by the pulls that are under way. */
 const SLICE_STREAM_MS = 4_800_000;
 const SLICE_STREAM_MS_MIN = 75_000;
+const MADE_SLICE_MS = 20 * 60_000;
+/** Wall times of copies may move a little when the clock is set. */
+export const WALL_SLACK_MS = 10 * 60_000;
 const WAITING_MAX = 64;
 /** Footage of the last moments is on the disk by then, or will not be. */
 const SETTLE_MS = 10_000;
@@ -61,12 +65,21 @@ export function priorityOf(pull: DesiredPull, bytes: number): number {
 }
 
 /** Sends what there is and resolves when all of it has been answered. Lower `priority` first. */
-export async function sendPull(pull: DesiredPull, priority: number, context: PullContext): Promise<Sent> {
+export function sendPull(pull: DesiredPull, priority: number, context: PullContext): Promise<Sent> {
+  return send(slices(pull, context), priority, context);
+}
+
+/** As `sendPull`, of the copies that were made for it. */
+export function sendMade(pull: DesiredPull, made: readonly Made[], priority: number, context: PullContext): Promise<Sent> {
+  return send(madeSlices(pull, made, context), priority, context);
+}
+
+async function send(selections: AsyncIterable<Pick<Selection, 'fragments'>>, priority: number, context: PullContext): Promise<Sent> {
   const sent: Sent = { fragments: 0, bytes: 0, refused: 0 };
   const seam = new Seam();
   const waiting = new Set<Promise<void>>();
   let failed: unknown;
-  for await (const selection of slices(pull, context)) {
+  for await (const selection of selections) {
     for (const fragment of seam.fresh(selection.fragments)) {
       const answered = context.uplink
         .enqueue(fragment, priority)
@@ -104,6 +117,23 @@ async function* slices(pull: DesiredPull, context: PullContext): AsyncGenerator<
     const toMs = Math.min(fromMs + Math.ceil(streamMs / streams.length), pull.toUtcMs);
     yield await context.spool.select(streams, fromMs, toMs);
     fromMs = toMs;
+  }
+}
+
+/** Other pulls' copies of the same time lie beside them. */
+async function* madeSlices(pull: DesiredPull, made: readonly Made[], context: PullContext): AsyncGenerator<Pick<Selection, 'fragments'>> {
+  const end = pull.toUtcMs + WALL_SLACK_MS;
+  for (const camera of new Set(made.map((one) => one.camera))) {
+    const ours = made.filter((one) => one.camera === camera);
+    for (let from = pull.fromUtcMs - WALL_SLACK_MS; from < end; from += MADE_SLICE_MS) {
+      if (context.signal.aborted) throw stopped();
+      const { fragments } = await context.spool.select([{ camera, rendition: 'derived' }], from, Math.min(from + MADE_SLICE_MS, end));
+      yield {
+        fragments: fragments.filter(({ meta }) =>
+          ours.some((one) => meta.run === one.run && meta.seq >= one.seqFirst && meta.seq <= one.seqLast),
+        ),
+      };
+    }
   }
 }
 

@@ -7,9 +7,10 @@ import path from 'node:path';
 import { canonicalJson, type Json } from '@longroof/base/canonical';
 import { type Disk, writeDurably } from '@longroof/base/disk';
 import { toFault } from '@longroof/base/errors';
+import { isId } from '@longroof/base/ids';
 import type { Log } from '@longroof/base/log';
 import type { DesiredState } from '@longroof/protocol/messages';
-import { type Progress, readDesiredState } from './plan.js';
+import { type Made, type Progress, readDesiredState } from './plan.js';
 
 /** Finished pulls that are remembered beyond the desired state that named them. */
 const REMEMBERED_MAX = 512;
@@ -97,8 +98,15 @@ function tryDesired(value: Record<string, unknown>, log: Log): DesiredState | un
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
+function isMade(value: unknown): value is Made {
+  const made = value as Partial<Made> | null;
+  return typeof made === 'object' && made !== null && isId(made.camera) && [made.run, made.seqFirst, made.seqLast].every(isCount);
+}
+
 function isProgress(value: unknown): value is Progress {
-  const progress = value as { state?: unknown; fragments?: unknown; bytes?: unknown } | null;
+  const progress = value as { state?: unknown; fragments?: unknown; bytes?: unknown; made?: unknown } | null;
   if (typeof progress !== 'object' || progress === null || !STATES.has(progress.state)) return false;
-  return progress.state !== 'planned' || (isCount(progress.fragments) && isCount(progress.bytes));
+  if (progress.state !== 'planned') return true;
+  const { fragments, bytes, made } = progress;
+  return isCount(fragments) && isCount(bytes) && (made === undefined || (Array.isArray(made) && made.every(isMade)));
 }

@@ -2,7 +2,7 @@
 import type { TrackInfo } from '../capture/engine.js';
 import { box, fullBox, u8, u16, u32 } from './boxes.js';
 
-function descriptor(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+export function descriptor(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(parts);
   return Buffer.concat([u8(tag, 0x80, 0x80 | ((body.length >> 14) & 0x7f), 0x80 | ((body.length >> 7) & 0x7f), body.length & 0x7f), body]);
 }

@@ -4,6 +4,7 @@ import type { TrackInfo } from '../capture/engine.js';
 import { audioEntry } from './audio-entry.js';
 import { box, fullBox, MATRIX, u16, u32 } from './boxes.js';
 import type { InitSegment } from './fragment.js';
+import { jpegEntry } from './jpeg-entry.js';
 import { videoEntry } from './video-entry.js';
 
 export const TIMESCALE_90K = 90_000;
@@ -38,6 +39,7 @@ interface Entry {
 }
 
 function entryOf(track: TrackInfo): Entry {
+  if (track.codec === 'jpeg') return jpegEntry(track);
   return track.kind === 'video' ? videoEntry(track) : { ...audioEntry(track), width: 0, height: 0 };
 }
 

@@ -3,6 +3,7 @@
  * two cannot drift apart. Applying a record twice does no harm.
  */
 
+import type { MonoMs } from '@longroof/base/clock';
 import { streamText } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import type { CatalogBody, DisposalBody, GapBody, JournalRecord } from '@longroof/protocol/journal';
@@ -93,13 +94,15 @@ function applyCatalog(index: IndexDb, epoch: string, record: JournalRecord<'cata
     return;
   }
   const offset = record.wall.utcMs - record.monoMs;
-  index.putReel({
+  const reel: ReelRow = {
     ...{ id: index.maxIds().reel + 1, stream, rung: rungOf(streamText(body)), epoch, run: body.run, seqFirst: body.seqFirst },
     ...{ boot: index.bootOfRun(epoch, body.run) ?? 0, state: REEL_CLOSED, count: body.count, released: 0, fileBytes: 0, bytes: body.bytes },
     ...{ startMono: body.startMonoMs, endMono: body.startMonoMs + body.durationMs, offsetMin: offset, offsetMax: offset },
     ...{ trustedUtc: null, bornMs: 0, initSha: Buffer.from(body.initSha256, 'hex'), initBytes: 0, codec: body.codec },
     ...{ lostPackets: body.lostPackets, rowFirst: null, rowLast: null, root },
-  });
+  };
+  index.putReel(reel);
+  meetGone(index, reel);
 }
 
 /** Its rows go at once; the reel's row stays, marked, until the file is gone too. */
@@ -120,16 +123,44 @@ export function markGone(index: IndexDb, reel: ReelRow, cause: GapCause): void {
 /** The time of a reel that is gone, as a range; neighbours join. */
 function noteGone(index: IndexDb, reel: ReelRow, cause: GapCause): void {
   const last = index.lastGap(reel.stream, cause);
+  const { from, to } = reach(index, reel);
   if (last && last.boot === reel.boot && last.fromUtc === null) {
     const end = last.fromMono + last.duration;
-    if (reel.startMono <= end + JOIN_MS && reel.endMono >= last.fromMono - JOIN_MS) {
-      const from = Math.min(last.fromMono, reel.startMono);
-      index.stretchGap(last.id, from, Math.max(end, reel.endMono) - from);
+    if (from <= end + JOIN_MS && to >= last.fromMono - JOIN_MS) {
+      const start = Math.min(last.fromMono, from);
+      index.stretchGap(last.id, start, Math.max(end, to) - start);
       return;
     }
   }
   index.addGap({
-    ...{ stream: reel.stream, boot: reel.boot, fromMono: reel.startMono, duration: reel.endMono - reel.startMono, fromUtc: null },
+    ...{ stream: reel.stream, boot: reel.boot, fromMono: from, duration: to - from, fromUtc: null },
     ...{ claimOffset: reel.offsetMin, claimSource: 'rtc', claimError: 3_600_000, cause, detail: null },
   });
+}
+
+/**
+ * Reels that go on from each other by the camera's clock leave no gap, though monotonic times may jump between them. With one of them
+ * gone nothing tells so any more: its time reaches to its neighbours.
+ */
+function reach(index: IndexDb, reel: ReelRow): { from: MonoMs; to: MonoMs } {
+  const { stream, epoch, run, seqFirst, count, startMono, endMono } = reel;
+  const before = seqFirst > 0 ? index.reelOf(stream, epoch, run, seqFirst - 1) : undefined;
+  const behind = index.reelAt(stream, epoch, run, seqFirst + count);
+  return {
+    from: before && isNear(before.endMono, startMono) ? before.endMono : startMono,
+    to: behind && isNear(endMono, behind.startMono) ? behind.startMono : endMono,
+  };
+}
+
+function isNear(endMonoMs: MonoMs, startMonoMs: MonoMs): boolean {
+  return startMonoMs > endMonoMs && startMonoMs - endMonoMs <= JOIN_MS;
+}
+
+/** A reel that begins when the one before it has gone already. */
+export function meetGone(index: IndexDb, reel: Pick<ReelRow, 'stream' | 'boot' | 'startMono'>): void {
+  for (const cause of ['disposed', 'lost'] as const) {
+    const last = index.lastGap(reel.stream, cause);
+    if (last?.boot === reel.boot && last.fromUtc === null && isNear(last.fromMono + last.duration, reel.startMono))
+      index.stretchGap(last.id, last.fromMono, reel.startMono - last.fromMono);
+  }
 }

@@ -4,17 +4,17 @@
  * claimed that did not get through every step.
  */
 import type { MonoMs } from '@longroof/base/clock';
-import type { FragmentMeta } from '@longroof/protocol/fragment';
+import { type FragmentMeta, isCameraRendition } from '@longroof/protocol/fragment';
 import type { CatalogBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
-import { applyRecord, CLOSED_EVENT } from './apply.js';
+import { applyRecord, CLOSED_EVENT, meetGone } from './apply.js';
 import { dropBallast, upkeep } from './ballast.js';
 import { toDiskFault } from './disk-state.js';
 import { holdFinished } from './holds.js';
 import { streamOf } from './recover-coverage.js';
 import { removeIndex } from './recover-journal.js';
 import { REEL_GRACE_MS, REEL_MS, type Reel } from './reels.js';
-import { planReclaim, sweepGone } from './retention.js';
+import { planReclaim, planRungQuota, sweepGone } from './retention.js';
 import { adjoins, durationMs, fragmentRow, type ReelRow, rungOf } from './rows.js';
 import { REEL_OPEN } from './schema.js';
 import type { DurableStream } from './spool.js';
@@ -74,7 +74,10 @@ export function commit(state: CoreState, options: CommitOptions): CommitResult {
     draftCatalogs(state, startMonoMs, options.closing);
     const isLast = options.closing && !synced.fault;
     if (isLast) state.ledger.add('event', { event: CLOSED_EVENT }, { own: true });
-    else planReclaim(state);
+    else {
+      planReclaim(state);
+      planRungQuota(state);
+    }
     state.ledger.flush({ closing: isLast });
     writeIndex(state);
     result = settle(state);
@@ -103,7 +106,8 @@ function failed(state: CoreState, error: unknown): void {
 
 function account(state: CoreState, text: string, meta: FragmentMeta): void {
   const stream = state.streams.get(text);
-  if (!stream) return;
+  // What is made here is of a time that its originals account for.
+  if (!stream || !isCameraRendition(meta.rendition)) return;
   const { startMonoMs, lostPackets } = meta;
   const how = { adjoins: adjoins(stream.last, meta), lostPackets };
   draftGaps(state, stream, stream.coverage.fragment(startMonoMs, startMonoMs + durationMs(meta), how));
@@ -157,8 +161,11 @@ function writeIndex(state: CoreState): void {
     }
     for (const reel of touched) {
       const first = state.rowFirst.get(reel.id) ?? rowFirst.get(reel.id)!;
-      if (rowFirst.has(reel.id)) index.putReel(reelRow(state, reel, first, null));
-      else index.updateReel(reelRow(state, reel, first, null));
+      const row = reelRow(state, reel, first, null);
+      if (rowFirst.has(reel.id)) {
+        index.putReel(row);
+        meetGone(index, row);
+      } else index.updateReel(row);
     }
     for (const reel of state.catalogued) {
       const first = state.rowFirst.get(reel.id) ?? rowFirst.get(reel.id) ?? null;
@@ -207,12 +214,15 @@ function reelRow(state: CoreState, reel: Reel, rowFirst: number | null, rowLast:
 /** Everything of this commit is durable and indexed. */
 function settle(state: CoreState): CommitResult {
   const durable = new Map<string, DurableStream>();
-  for (const { meta, reel } of state.unindexed)
+  for (const { meta, reel } of state.unindexed) {
+    // A commit may hold the end of one reel and the beginning of the next, in any order.
+    if ((durable.get(reel.stream)?.seq ?? -1) > meta.seq) continue;
     durable.set(reel.stream, {
       stream: { camera: meta.camera, rendition: meta.rendition },
       seq: meta.seq,
       endMonoMs: meta.startMonoMs + durationMs(meta),
     });
+  }
   state.fragments += state.unindexed.length;
   state.unindexed = [];
   for (const reel of state.catalogued) {

@@ -1,5 +1,6 @@
 /** The accounting's part of fsck (S5): the time of each stream, boot by boot, is in fragments or in gaps, without a hole. */
 
+import { isCameraRendition, parseStreamText } from '@longroof/protocol/fragment';
 import { GAP_MIN_MS } from './coverage.js';
 import type { Findings, FsckReport } from './fsck.js';
 import type { IndexDb } from './index-db.js';
@@ -18,6 +19,7 @@ const HOLE_MS = GAP_MIN_MS + 1;
 
 export function checkCoverage(index: IndexDb, findings: Findings, counts: FsckReport['counts']): void {
   for (const stream of index.streams()) {
+    if (!isCameraRendition(parseStreamText(stream.name)?.rendition)) continue;
     const boots = new Map<number, Span[]>();
     const add = (boot: number, from: number, to: number): void => {
       const spans = boots.get(boot) ?? [];

@@ -3,7 +3,7 @@
  * that reaches into the future also takes the reels that are recorded then, as far as the half allows.
  */
 import { Fault } from '@longroof/base/errors';
-import { parseStreamText } from '@longroof/protocol/fragment';
+import { isCameraRendition, parseStreamText } from '@longroof/protocol/fragment';
 import type { JournalBodies } from '@longroof/protocol/journal';
 import type { Reel } from './reels.js';
 import { reelsIn } from './select.js';
@@ -20,8 +20,12 @@ export interface HoldOutcome {
 type HoldBody = JournalBodies['hold'];
 export const HOLDS_MAX = 1000;
 
-function streamsOf(state: CoreState, cameras: readonly string[]): { id: number; name: string }[] {
-  return state.index.streams().filter((row) => cameras.includes(parseStreamText(row.name)?.camera ?? ''));
+type Wanted = Pick<HoldRequest, 'cameras' | 'made'>;
+
+/** What was made here can be made again while its originals are held: it is held only where that was asked for. */
+function isWanted({ cameras, made }: Wanted, name: string): boolean {
+  const stream = parseStreamText(name);
+  return stream !== undefined && cameras.includes(stream.camera) && (made === true || isCameraRendition(stream.rendition));
 }
 
 function limitBytes(state: CoreState): number {
@@ -31,11 +35,11 @@ function limitBytes(state: CoreState): number {
 /** Reels of the hold's time that exist by now, and the bytes of those that nothing held before. */
 function reelsOfHold(
   state: CoreState,
-  request: Pick<HoldRequest, 'cameras' | 'fromUtcMs' | 'toUtcMs'>,
+  request: Wanted & Pick<HoldRequest, 'fromUtcMs' | 'toUtcMs'>,
 ): { ids: number[]; bytes: number; added: number } {
   const wall = new WallIndex(state.index);
   const found = { ids: [] as number[], bytes: 0, added: 0 };
-  for (const stream of streamsOf(state, request.cameras)) {
+  for (const stream of state.index.streams().filter((row) => isWanted(request, row.name))) {
     for (const reel of reelsIn(state, wall, stream.id, request.fromUtcMs, request.toUtcMs)) {
       const bytes = state.reels.find(reel.id)?.bytes ?? reel.fileBytes;
       found.ids.push(reel.id);
@@ -64,6 +68,7 @@ export function placeHold(state: CoreState, request: HoldRequest, settled: (outc
   const body: HoldBody = {
     ...{ holdId: request.holdId, action: reason === undefined ? 'placed' : 'refused', owner: request.owner, cameras: request.cameras },
     ...{ fromUtcMs: request.fromUtcMs, toUtcMs: request.toUtcMs, reviewUtcMs: request.reviewUtcMs, bytes: reels.bytes },
+    ...(request.made ? { made: true } : {}),
     ...(reason === undefined ? {} : { reason }),
   };
   const outcome: HoldOutcome = { placed: reason === undefined, bytes: reels.bytes, ...(reason === undefined ? {} : { reason }) };
@@ -95,7 +100,7 @@ export function holdFinished(state: CoreState, reels: readonly Reel[]): void {
     for (const reel of reels) {
       const from = reel.startMono + reel.offsetMin;
       const to = reel.endMono + reel.offsetMax;
-      const applies = hold.cameras.includes(parseStreamText(reel.stream)?.camera ?? '') && from < hold.toUtcMs && to > hold.fromUtcMs;
+      const applies = isWanted(hold, reel.stream) && from < hold.toUtcMs && to > hold.fromUtcMs;
       if (!applies || heldBytes + reel.bytes > limitBytes(state)) continue;
       heldBytes += reel.bytes;
       state.pendingWrites.push(() => state.index.addHeld(reel.id, id));

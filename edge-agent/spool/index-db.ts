@@ -138,6 +138,11 @@ export class IndexDb extends IndexBase {
     );
   }
 
+  /** Of the closed reels of a rung. */
+  rungBytes(rung: number): number {
+    return this.first<{ bytes: number | null }>('SELECT sum(fileBytes) AS bytes FROM reels WHERE state = 1 AND rung = ?', rung)?.bytes ?? 0;
+  }
+
   reelWithInit(initSha: Buffer): ReelRow | undefined {
     return this.first('SELECT * FROM reels WHERE initSha = ? AND state <> 2 ORDER BY id DESC LIMIT 1', initSha);
   }

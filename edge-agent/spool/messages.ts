@@ -7,7 +7,7 @@ import type { JournalBodies, JournalType } from '@longroof/protocol/journal';
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { OpenFragmentMeta } from '../fragment/fragment.js';
 import type { Waited } from './recover-coverage.js';
-import type { DurableStream, HoldRequest, SpoolIdentity, SpoolStats, StoredFragment } from './spool.js';
+import type { DurableStream, HoldRequest, Retention, SpoolIdentity, SpoolStats, StoredFragment } from './spool.js';
 
 export interface WorkerSettings {
   path: string;
@@ -17,7 +17,7 @@ export interface WorkerSettings {
   version: string;
   configSha256: string;
   cameras: { camera: string; renditions: Rendition[] }[];
-  retention: { originalMs: number; proxyMs: number };
+  retention: Retention;
   enduranceBytes?: number;
   waited?: Waited[];
   /** One Int32: bytes queued towards the worker. */

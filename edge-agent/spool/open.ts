@@ -7,7 +7,7 @@ import type { Rendition } from '@longroof/protocol/fragment';
 import { SpoolClient } from './client.js';
 import type { FromWorker, WorkerSettings } from './messages.js';
 import type { Waited } from './recover-coverage.js';
-import type { Spool } from './spool.js';
+import type { Retention, Spool } from './spool.js';
 
 const DAY_MS = 86_400_000;
 export const QUOTA_BYTES_MIN = 16 * 1024 * 1024;
@@ -22,7 +22,7 @@ export interface SpoolOptions {
   configSha256: string;
   cameras: { camera: string; renditions: Rendition[] }[];
   /** Promised per rung; seven and thirty days where left out. */
-  retention?: { originalMs: number; proxyMs: number };
+  retention?: Retention;
   /** What the disk's maker rates it for (terabytes written), in bytes. */
   enduranceBytes?: number | undefined;
   clock: Clock;

@@ -26,7 +26,7 @@ import {
 } from './recover-coverage.js';
 import { type OpenedJournal, openJournal } from './recover-journal.js';
 import { type ReelFindings, recoverReels } from './recover-reels.js';
-import type { SpoolIdentity } from './spool.js';
+import type { Retention, SpoolIdentity } from './spool.js';
 import { SpoolTime, WallBook } from './wall-book.js';
 
 export interface CoreOptions {
@@ -38,7 +38,7 @@ export interface CoreOptions {
   configSha256: string;
   cameras: { camera: string; renditions: Rendition[] }[];
   /** Promised per rung, from the end of a reel. */
-  retention: { originalMs: number; proxyMs: number };
+  retention: Retention;
   /** Rated terabytes written of the disk, in bytes. */
   enduranceBytes?: number;
   /** See `SpoolOptions`. */

@@ -1,6 +1,6 @@
 /**
  * Which reels go when space runs short (S4): the released first, oldest first; then those past their promise; last, as a loss that is
- * signed and raises an alarm, those whose promise is broken, originals before proxies. Held reels never. Whole reels only; a reel's
+ * signed and raises an alarm, those whose promise is broken, originals before proxies, proxies before strips. Held reels never. Whole reels only; a reel's
  * file is removed only after the record of its disposal is durable.
  */
 import path from 'node:path';
@@ -13,10 +13,12 @@ import { REELS_FOLDER } from './layout.js';
 import { streamOf } from './recover-coverage.js';
 import { type ReelRow, receiptedRuns } from './rows.js';
 import { reelName } from './scan.js';
-import { RUNG_ORIGINAL, RUNG_PROXY } from './schema.js';
+import { RUNG_DERIVED, RUNG_ORIGINAL, RUNG_PROXY, RUNG_STRIP } from './schema.js';
 import type { CoreState } from './state.js';
 
 const MIB = 1024 * 1024;
+const STRIP_MS = 90 * 86_400_000;
+const RUNGS_MS = 60_000;
 /** Reels disposed of in one commit at most. */
 const REELS_MAX = 64;
 
@@ -30,6 +32,8 @@ export interface Candidates {
   /** Oldest first, by rung. */
   originals: readonly ReelRow[];
   proxies: readonly ReelRow[];
+  derived: readonly ReelRow[];
+  strips: readonly ReelRow[];
 }
 
 /** Pure: picks until `bytes` are freed or nothing is left. `isExpired` says whether a reel's promise is kept already. */
@@ -46,11 +50,12 @@ export function chooseReels(candidates: Candidates, bytes: number, isExpired: (r
       left -= reel.fileBytes;
     }
   };
-  const byAge = [...candidates.originals, ...candidates.proxies].sort((a, b) => a.id - b.id);
+  const byAge = [...candidates.originals, ...candidates.proxies, ...candidates.derived, ...candidates.strips].sort((a, b) => a.id - b.id);
   take(candidates.released, 'released');
   take(byAge.filter(isExpired), 'expired');
   take(candidates.originals, 'no-space');
   take(candidates.proxies, 'no-space');
+  take(candidates.strips, 'no-space');
   return doomed;
 }
 
@@ -74,15 +79,18 @@ export function planReclaim(state: CoreState): void {
   if (overBytes <= 0) return;
   const { index } = state;
   const now = { monoMs: state.options.clock.mono(), wall: state.recovered.wall.now() };
-  const { originalMs, proxyMs } = state.options.retention;
+  const { originalMs, proxyMs, stripMs = STRIP_MS } = state.options.retention;
   const isExpired = (reel: ReelRow): boolean => {
-    const promisedMs = reel.rung === RUNG_ORIGINAL ? originalMs : proxyMs;
+    if (reel.rung === RUNG_DERIVED) return true;
+    const promisedMs = reel.rung === RUNG_ORIGINAL ? originalMs : reel.rung === RUNG_STRIP ? stripMs : proxyMs;
     return state.recovered.time.ageMs(reel, now.monoMs, now.wall) - (reel.endMono - reel.startMono) > promisedMs;
   };
   const candidates = {
     released: index.releasedReels(REELS_MAX),
     originals: index.oldestReels(RUNG_ORIGINAL, REELS_MAX),
     proxies: index.oldestReels(RUNG_PROXY, REELS_MAX),
+    derived: index.oldestReels(RUNG_DERIVED, REELS_MAX),
+    strips: index.oldestReels(RUNG_STRIP, REELS_MAX),
   };
   const doomed = chooseReels(candidates, overBytes + marginBytes / 2, isExpired);
   const names = new Map(index.streams().map((row) => [row.id, row.name]));
@@ -97,6 +105,24 @@ export function planReclaim(state: CoreState): void {
     state.ledger.add(type, disposal(index, reel, names.get(reel.stream)!, reason), { own: true, urgent: type === 'loss' });
   }
   if (lost > 0) state.ledger.add('event', { event: 'footage-lost', detail: { reels: lost, why: 'no-space' } }, { own: true, urgent: true });
+}
+
+/** A rung with a quota of its own gives its oldest up when that is reached. Looked at once a minute: counting is not free. */
+export function planRungQuota(state: CoreState): void {
+  const { stripBytes } = state.options.retention;
+  const nowMonoMs = state.options.clock.mono();
+  if (stripBytes === undefined || nowMonoMs < (state.rungsAtMonoMs ?? Number.NEGATIVE_INFINITY)) return;
+  state.rungsAtMonoMs = nowMonoMs + RUNGS_MS;
+  let overBytes = state.index.rungBytes(RUNG_STRIP) - stripBytes;
+  if (overBytes <= 0) return;
+  const names = new Map(state.index.streams().map((row) => [row.id, row.name]));
+  for (const reel of state.index.oldestReels(RUNG_STRIP, REELS_MAX)) {
+    if (overBytes <= 0) return;
+    overBytes -= reel.fileBytes;
+    const stream = names.get(reel.stream)!;
+    if (reel.epoch !== state.recovered.identity.epoch) disposeOfOldEpoch(state, reel, stream, 'over-limit');
+    else state.ledger.add('dispose', disposal(state.index, reel, stream, 'over-limit'), { own: true });
+  }
 }
 
 function disposal(index: IndexDb, reel: ReelRow, stream: string, reason: DisposalBody['reason']): DisposalBody {

@@ -1,9 +1,9 @@
 /** Rows of the index and what they mean as metadata. A fragment's row leaves out what its reel already says. */
 
 import { assert } from '@longroof/base/errors';
-import type { FragmentMeta, WallSource } from '@longroof/protocol/fragment';
+import type { FragmentMeta, Rendition, WallSource } from '@longroof/protocol/fragment';
 import { parseStreamText } from '@longroof/protocol/fragment';
-import { RUNG_ORIGINAL, RUNG_PROXY } from './schema.js';
+import { RUNG_DERIVED, RUNG_ORIGINAL, RUNG_PROXY, RUNG_STRIP } from './schema.js';
 
 export interface ReelRow {
   id: number;
@@ -157,8 +157,10 @@ export function receiptedRuns(rows: readonly FragmentRow[]): { receipted?: [numb
   return runs.length > 0 ? { receipted: runs } : {};
 }
 
+const RUNGS: Readonly<Record<Rendition, number>> = { original: RUNG_ORIGINAL, proxy: RUNG_PROXY, derived: RUNG_DERIVED, strip: RUNG_STRIP };
+
 export function rungOf(stream: string): number {
-  return stream.includes('.') ? RUNG_PROXY : RUNG_ORIGINAL;
+  return RUNGS[parseStreamText(stream)?.rendition ?? 'original'];
 }
 
 /** Monotonic times of fragments that adjoin differ by jitter; more is a camera that held its clock while it stood still. */

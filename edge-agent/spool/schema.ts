@@ -50,6 +50,9 @@ CREATE TABLE held (reel INTEGER NOT NULL, hold TEXT NOT NULL, PRIMARY KEY (reel,
 /** Rungs of retention. */
 export const RUNG_ORIGINAL = 0;
 export const RUNG_PROXY = 1;
+/** Copies that a pull asked for. Nothing is promised of them: they can be made again while their originals are here. */
+export const RUNG_DERIVED = 2;
+export const RUNG_STRIP = 3;
 
 /** States of a reel. `gone` is one that a durable record disposed of and whose file may still be there. */
 export const REEL_OPEN = 0;

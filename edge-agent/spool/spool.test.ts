@@ -202,12 +202,19 @@ t.test('S4: released footage goes first, then what is past its promise, and a br
 
 t.test('S4: the choice is by release, then age, then rung', async (t) => {
   const reel = (id: number, rung = 0): ReelRow => ({ id, rung, fileBytes: 10 }) as ReelRow;
-  const candidates = { released: [reel(7)], originals: [reel(1), reel(3), reel(7)], proxies: [reel(2, 1), reel(4, 1)] };
+  const candidates = {
+    released: [reel(7)],
+    originals: [reel(1), reel(3), reel(7)],
+    proxies: [reel(2, 1), reel(4, 1)],
+    derived: [reel(6, 2)],
+    strips: [reel(5, 3)],
+  };
   const reasons = (bytes: number, expired: number[]): string[] =>
     chooseReels(candidates, bytes, (row) => expired.includes(row.id)).map(({ reel: { id }, reason }) => `${id} ${reason}`);
   t.same(reasons(5, []), ['7 released']);
   t.same(reasons(30, [2]), ['7 released', '2 expired', '1 no-space']);
-  t.same(reasons(1000, []), ['7 released', '1 no-space', '3 no-space', '2 no-space', '4 no-space']);
+  t.same(reasons(1000, []), ['7 released', '1 no-space', '3 no-space', '2 no-space', '4 no-space', '5 no-space']);
+  t.same(reasons(30, [2, 6]), ['7 released', '2 expired', '6 expired'], 'copies make room, in their turn, before anything is lost');
 });
 
 t.test('S6: holds take at most half, are never recycled, and survive the loss of the index', async (t) => {

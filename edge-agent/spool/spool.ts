@@ -17,6 +17,14 @@ export interface SpoolIdentity {
   boot: string;
 }
 
+/** Promised per rung, from the end of a reel; nothing is promised of copies. `stripBytes`: strips take no more than that. */
+export interface Retention {
+  originalMs: number;
+  proxyMs: number;
+  stripMs?: number;
+  stripBytes?: number;
+}
+
 export interface StoredFragment {
   meta: FragmentMeta;
   /** Best known wall time of its start. */
@@ -79,6 +87,8 @@ export interface HoldRequest {
   toUtcMs: UtcMs;
   owner: string;
   reviewUtcMs: UtcMs;
+  /** Also what was made here: copies and strips. */
+  made?: true;
 }
 
 export interface Spool {

@@ -68,6 +68,8 @@ export interface CoreState {
   /** Records before this one are at the centre. */
   acknowledged: number;
   upkeepAtMonoMs: MonoMs;
+  /** When the rungs' own quotas are looked at next. */
+  rungsAtMonoMs?: MonoMs;
 }
 
 export function draftGaps(state: CoreState, stream: LiveStream, pieces: readonly GapPiece[]): void {

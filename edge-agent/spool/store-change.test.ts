@@ -108,3 +108,28 @@ t.test('a disposal says what had a receipt, from whichever store', async (t) => 
     [...Array.from({ length: 10 }, (_, index) => 70 + index), 90],
   );
 });
+
+t.test('copies and strips that another store had are offered like the rest, and go first where room is short', async (t) => {
+  const spool = new TestSpool({ quotaBytes: 16 * 2 ** 20, retention: { originalMs: 3_600_000, proxyMs: 3_600_000, stripMs: 3_600_000 } });
+  t.teardown(() => spool.remove());
+  spool.core.openStream(FRONT);
+  const streams = [
+    { camera: 'front', rendition: 'derived' as const },
+    { camera: 'front', rendition: 'strip' as const },
+  ];
+  const startMonoMs = spool.clock.mono();
+  await spool.footage(FRONT, 20, 50_000);
+  for (const stream of streams) spool.write(stream, startMonoMs, 50_000);
+  spool.core.commit({ force: true });
+  adopt(spool, 'one');
+  for (const stream of [FRONT, ...streams])
+    for (const { meta } of spool.core.select([stream], 0, Number.MAX_SAFE_INTEGER).fragments) spool.core.release(meta, () => undefined);
+  spool.core.commit({ force: true });
+  t.same(adopt(spool, 'two'), { changed: true, offers: true });
+  t.equal(offers(spool).length, 22, 'of all renditions');
+  await spool.footage(FRONT, 320, 50_000);
+  const [first] = spool.bodies('dispose');
+  t.match(first, { rendition: 'derived', reason: 'expired', receipted: [[0, 0, Number]] });
+  spool.core.close();
+  t.same(spool.fsck().damage, []);
+});

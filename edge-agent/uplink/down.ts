@@ -5,6 +5,7 @@
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import { CERTIFICATE_CHARS_MAX } from '@longroof/protocol/certificates';
+import { isRendition } from '@longroof/protocol/fragment';
 import { type AckMessage, MESSAGE_BYTES_MAX, type Signed, type StoredReceipt } from '@longroof/protocol/messages';
 
 const CERTIFICATES_MAX = 16;
@@ -102,7 +103,7 @@ export function readReceipt(payload: Uint8Array): Signed<StoredReceipt> {
     ['unit', isId(s['unit'])],
     ['epoch', isHex32(s['epoch'])],
     ['camera', isId(s['camera'])],
-    ['rendition', s['rendition'] === 'original' || s['rendition'] === 'proxy'],
+    ['rendition', isRendition(s['rendition'])],
     ['run', isCount(s['run'])],
     ['seq', isCount(s['seq'])],
     ['sha256', isHex64(s['sha256'])],

@@ -8,7 +8,7 @@ import type { Clock, Timer } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { signerKeys } from '@longroof/protocol/certificates';
-import type { AckMessage, HelloMessage } from '@longroof/protocol/messages';
+import { type AckMessage, HELLO_CERTIFICATE_CHARS_MAX, type HelloMessage } from '@longroof/protocol/messages';
 import type { Down } from '@longroof/protocol/topics';
 import type { Spool } from '../spool/spool.js';
 import type { UplinkCounters } from './counters.js';
@@ -40,6 +40,8 @@ export interface SessionOptions {
   journal: JournalLane;
   footage: FootageLane;
   rootPem: string;
+  /** By which this connection was made. */
+  certificatePem: string;
   version: string;
   receiver: () => DesiredReceiver | undefined;
   onWelcome: () => void;
@@ -102,7 +104,7 @@ export class Session {
   }
 
   #sayHello(): void {
-    const { spool, receiver, version } = this.#options;
+    const { spool, receiver, version, certificatePem } = this.#options;
     const { unit, epoch, run } = spool.identity;
     const position = spool.journalPosition();
     const hello: HelloMessage = {
@@ -113,6 +115,7 @@ export class Session {
       generation: receiver()?.generation() ?? 0,
       journalNext: position.next,
       journalOldest: position.oldest,
+      ...(certificatePem.length <= HELLO_CERTIFICATE_CHARS_MAX ? { certificate: certificatePem } : {}),
     };
     this.#line?.publish('hello', Buffer.from(canonicalJson(hello as unknown as Json)), 1);
   }

@@ -157,7 +157,7 @@ class MqttUplink implements Uplink {
   async #connectOnce(): Promise<Fault> {
     const { config, identity, clock } = this.#options;
     const pems = identity();
-    const session = this.#session(pems.rootPem);
+    const session = this.#session(pems);
     let link: Link;
     try {
       link = await openLink({
@@ -191,7 +191,7 @@ class MqttUplink implements Uplink {
     }
   }
 
-  #session(rootPem: string): Session {
+  #session({ rootPem, certificatePem }: LinkIdentity): Session {
     const { spool, clock, log, version } = this.#options;
     return new Session({
       spool,
@@ -202,6 +202,7 @@ class MqttUplink implements Uplink {
       journal: this.#journal,
       footage: this.#footage,
       rootPem,
+      certificatePem,
       version,
       receiver: () => this.#receiver,
       onOffers: (storeEpoch) => this.#offers.begin(storeEpoch),

@@ -40,7 +40,14 @@ t.test('granted in part, none and why, refused, called off: each is signed', asy
   const id = await ask();
   await t.rejects(answers.ofPull(id), { code: 'LR_PULL_UNFINISHED' });
   await centre.pulls.cancel(id);
-  t.match(verified(await answers.ofPull(id)), { answer: 'cancelled', pullId: id, person: 'anna', reason: 'a reason', unit: 'wagon-1' });
+  t.match(verified(await answers.ofPull(id)), {
+    answer: 'cancelled',
+    pullId: id,
+    rate: null,
+    person: 'anna',
+    reason: 'a reason',
+    unit: 'wagon-1',
+  });
   const missing = [{ ...stream, fromUtcMs, toUtcMs: fromUtcMs + 10_000, cause: 'power-cut' }];
   t.match(verified(await answers.ofPull(await done('complete', { missing }))), {
     answer: 'none',
@@ -50,6 +57,7 @@ t.test('granted in part, none and why, refused, called off: each is signed', asy
   const asked = {
     cameras: ['front'],
     rendition: 'proxy' as const,
+    rate: null,
     from: 'x',
     to: 'y',
     person: 'anna',

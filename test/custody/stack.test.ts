@@ -3,44 +3,17 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { seededRandom, testSeed } from '@longroof/base/random';
-import type { PullShape, UnitShape } from '@longroof/controller/api/shapes';
+import type { PullShape } from '@longroof/controller/api/shapes';
 import type { Report } from '@longroof/controller/verify/words';
 import t, { type Test } from 'tap';
 import { until } from '../peers/program.js';
 import { type Stack, startStack } from '../peers/stack.js';
 import { bin } from '../peers/wagon.js';
+import { type Ask, client, recorded } from './client.js';
 
 t.setTimeout(300_000);
 
-async function client(stack: Stack): Promise<(route: string, body?: object) => Promise<Response>> {
-  const headers = { 'content-type': 'application/json' };
-  const body = JSON.stringify({ user: stack.people[0], password: stack.password });
-  const answer = await fetch(`${stack.address}/api/session`, { method: 'POST', headers, body });
-  const cookie = answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
-  return (route, json) =>
-    fetch(`${stack.address}/api/${route}`, {
-      headers: { cookie, ...(json ? headers : {}) },
-      ...(json ? { method: 'POST', body: JSON.stringify(json) } : {}),
-    });
-}
-
-/** A moment from which all cameras have recorded for `seconds`. */
-async function recorded(stack: Stack, ask: Awaited<ReturnType<typeof client>>, seconds: number): Promise<string> {
-  await until(
-    'all cameras record',
-    async () => {
-      const answer = await ask(`units/${stack.unit}`);
-      const cameras = answer.ok ? ((await answer.json()) as UnitShape).cameras : [];
-      return cameras.length === 2 && cameras.every((camera) => camera.state === 'recording');
-    },
-    90_000,
-  );
-  const fromMs = Date.now();
-  await until(`${seconds} s are recorded`, () => Date.now() - fromMs > seconds * 1000, 90_000);
-  return new Date(fromMs).toISOString();
-}
-
-async function pullOf(stack: Stack, ask: Awaited<ReturnType<typeof client>>, from: string, seconds: number): Promise<string> {
+async function pullOf(stack: Stack, ask: Ask, from: string, seconds: number): Promise<string> {
   const to = new Date(Date.parse(from) + seconds * 1000).toISOString();
   const wanted = { unitId: stack.unit, cameras: ['front', 'rear'], from, to, quality: 'original', reason: 'a stolen bicycle' };
   const { id } = (await (await ask('pulls', wanted)).json()) as PullShape;
@@ -56,7 +29,7 @@ function verify(...args: string[]): Promise<{ code: number; text: string }> {
   );
 }
 
-async function exportTo(t: Test, stack: Stack, ask: Awaited<ReturnType<typeof client>>, id: string): Promise<string> {
+async function exportTo(t: Test, stack: Stack, ask: Ask, id: string): Promise<string> {
   const answer = await ask(`pulls/${id}/export.zip`);
   t.equal(answer.status, 200);
   const file = path.join(stack.folder, `${id}.zip`);

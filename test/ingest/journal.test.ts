@@ -5,6 +5,7 @@ import { firstAuditBreak } from '@longroof/controller/store/audit';
 import { encodeBatch, GENESIS_PREV, type JournalRecord, recordHash } from '@longroof/protocol/journal';
 import { encodeFix } from '@longroof/protocol/track';
 import t, { type Test } from 'tap';
+import { BACKEND } from './backend.js';
 import { type Centre, startCentre } from './centre.js';
 import { BASE_UTC_MS, BOOT, ScriptedUnit, START_MONO_MS } from './scripted-unit.js';
 
@@ -238,7 +239,8 @@ t.test('a journal that is shorter than it was, an epoch that returns: told, and 
   await unit.sendJournal(2);
   unit.records.pop();
   t.match(await unit.hello(), { journalNext: 3 });
-  await unit.hello();
+  // Behind a broker that is not ours, another hello is another connection.
+  if (BACKEND === 'embedded') await unit.hello();
   unit.epoch = 'd'.repeat(32);
   unit.records.length = 0;
   await unit.join();

@@ -35,7 +35,9 @@ t.test('what cannot be asked for is refused with its code', async (t) => {
   await t.rejects(ask({ fromUtcMs: now - 5000, toUtcMs: now + 600_000 }), { code: 'LR_PULL_FUTURE' });
   await t.rejects(ask({ reason: '  ' }), { code: 'LR_PULL_REASON' });
   await t.rejects(ask({ reason: 'x'.repeat(501) }), { code: 'LR_PULL_REASON' });
-  await t.rejects(ask({ rendition: 'strip' }), { code: 'LR_RENDITION_UNKNOWN' });
+  await t.rejects(ask({ rendition: 'derived' }), { code: 'LR_RENDITION_UNKNOWN' });
+  for (const more of [{ rateBps: 1 }, { rateBps: 300_000.5 }, { rateBps: 300_000, rendition: 'strip' }])
+    await t.rejects(ask(more), { code: 'LR_PULL_RATE' });
   t.same(await centre.pulls.list(), []);
   t.equal(await centre.pulls.get('none'), undefined);
 });

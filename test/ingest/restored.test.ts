@@ -112,6 +112,29 @@ t.test('a pull that was made after the backup is known again from the journal, w
   await unit.end();
 });
 
+t.test('so is one that asked for a copy: as what it is, of what it was made, and a copy that is gone is listed as one', async (t) => {
+  const { centre, unit, reader } = await restored(t);
+  const copy = { ...reel, rendition: 'derived' as const, seqFirst: 0, count: 10 };
+  const startMonoMs = START_MONO_MS;
+  unit.record('catalog', { ...copy, startMonoMs, durationMs: 10_000, initSha256: 'c'.repeat(64), codec: 'avc1.64001f', lostPackets: 0 });
+  const from = [{ rendition: 'original' as const, run: 1, seqFirst: 20, seqLast: 29, root: 'd'.repeat(64) }];
+  const parts = [{ camera: 'front', rendition: 'derived' as const, run: 1, seqFirst: 0, seqLast: 9, bytes: 5000, from }];
+  const derived = { rateBps: 300_000, tool: 'ffmpeg', heightMax: 360, keyMs: 1000, audio: false };
+  unit.record('done', { pullId: 'copied', state: 'planned', parts, missing: [], derived });
+  unit.record('done', { pullId: 'copied', state: 'complete' });
+  await unit.sendJournal(2);
+  const at = (seq: number): string => new Date(unit.utcOf(START_MONO_MS + seq * 1000)).toISOString();
+  t.match(await centre.pulls.get('copied'), {
+    ...{ state: 'running', person: 'unknown', quality: 'original', rate: '300k', derived, from: at(0), to: at(10), cameras: ['front'] },
+    parts: [{ madeFrom: from }],
+  });
+  unit.record('dispose', { ...copy, reason: 'expired', receipted: [[0, 9, 5000]] });
+  await unit.sendJournal(unit.records.length - 1);
+  t.match(await centre.pulls.get('copied'), { state: 'done', missing: [{ camera: 'front', cause: 'disposed' }] });
+  t.match((await reader.list())[0], { lostFragments: 10, lost: [{ quality: 'derived', from: at(0), to: at(10), gone: 'expired' }] });
+  await unit.end();
+});
+
 t.test('events that are not what they should be project nothing', async (t) => {
   const { unit, reader } = await restored(t);
   const details: Record<string, string | number>[] = [

@@ -55,6 +55,8 @@ export async function connectMqtt(centre: Centre, unit: string, identity: UnitId
       ...(options.will ? { will: { qos: 1 as const, retain: true, ...options.will, payload: Buffer.from(options.will.payload) } } : {}),
     },
   );
+  // TLS 1.3 may tell of a refusal after the connection has closed.
+  client.on('error', () => undefined);
   await new Promise<void>((resolve, reject) => {
     client.once('connect', () => resolve());
     client.once('error', (error) => reject(error));
@@ -63,7 +65,6 @@ export async function connectMqtt(centre: Centre, unit: string, identity: UnitId
     client.end(true);
     throw error;
   });
-  client.on('error', () => undefined);
   return client;
 }
 
@@ -98,7 +99,8 @@ export class ScriptedUnit {
 
   async connect(centre = this.#centre, options: ConnectOptions = {}): Promise<void> {
     this.closed = false;
-    const client = await connectMqtt(centre, this.unit, options.identity ?? this.identity, options);
+    const will = { topic: upTopic(this.unit, 'status'), payload: this.status(false) };
+    const client = await connectMqtt(centre, this.unit, options.identity ?? this.identity, { will, ...options });
     this.client = client;
     client.on('close', () => {
       if (this.client === client) this.closed = true;
@@ -131,8 +133,23 @@ export class ScriptedUnit {
     this.send(up, canonicalJson(message as Json));
   }
 
+  status(online: boolean): string {
+    const streams = { front: { state: 'recording' } };
+    return canonicalJson({ online, epoch: this.epoch, run: 1, utcMs: Date.now(), version: '0.1.0', streams });
+  }
+
+  /** As a unit does after each connect and at each change: the broker keeps it. */
+  sayOnline(): void {
+    this.client?.publish(upTopic(this.unit, 'status'), this.status(true), { qos: 1, retain: true });
+  }
+
   async hello(generation = 0): Promise<Extract<AckMessage, { what: 'welcome' }>> {
     const seen = this.acks.length;
+    this.sayHello(generation);
+    return this.ack('welcome', seen);
+  }
+
+  sayHello(generation = 0): void {
     this.sendJson('hello', {
       unit: this.unit,
       epoch: this.epoch,
@@ -141,8 +158,8 @@ export class ScriptedUnit {
       generation,
       journalNext: this.records.length,
       journalOldest: 0,
+      certificate: this.identity.unitCertificatePem,
     });
-    return this.ack('welcome', seen);
   }
 
   /** The first acknowledgement of a kind at or after `from`. */
@@ -268,6 +285,26 @@ export class ScriptedUnit {
     return this.receipt(fragment);
   }
 
+  /** As a unit does: at most the credit is under way, and a rewind is followed. Resolves when all of it is sent and acknowledged. */
+  async uploadInWindow(fragment: TestFragment, creditBytes = 1024 * 1024): Promise<void> {
+    const handle = this.manifest(fragment);
+    const size = 100 * 1024;
+    let [read, at, acked] = [this.acks.length, 0, 0];
+    await until(
+      'the upload in its window',
+      () => {
+        for (; read < this.acks.length; read += 1) {
+          const ack = this.acks[read] as AckMessage;
+          if ((ack.what === 'part' || ack.what === 'rewind') && ack.handle === handle) acked = Math.max(acked, ack.offset);
+          if (ack.what === 'rewind' && ack.handle === handle) at = ack.offset;
+        }
+        for (; at < fragment.bytes.length && at + size - acked <= creditBytes; at += size) this.chunk(handle, fragment, at, size);
+        return this.receipts.some((receipt) => receipt.statement.sha256 === fragment.meta.sha256);
+      },
+      60_000,
+    );
+  }
+
   receipt(fragment: TestFragment): Promise<Signed<StoredReceipt>> {
     return until('receipt', () => this.receipts.find((receipt) => receipt.statement.sha256 === fragment.meta.sha256));
   }
@@ -282,7 +319,9 @@ export class ScriptedUnit {
     await this.gone();
   }
 
+  /** Says goodbye and closes. */
   async end(): Promise<void> {
+    if (this.client?.connected) await this.client.publishAsync(upTopic(this.unit, 'status'), this.status(false), { qos: 1, retain: true });
     await this.client?.endAsync();
   }
 }

@@ -24,6 +24,10 @@ export interface StackOptions {
   /** Names of staff; all have the same password. Default `demo`. */
   people?: string[];
   quota?: string;
+  /** Strips are made. */
+  strips?: boolean;
+  /** A program and its arguments that starts the agent: `taskset -c 0`. */
+  agentUnder?: readonly string[];
 }
 
 export interface Stack {
@@ -37,7 +41,8 @@ export interface Stack {
   controller(): Program;
   agent(): Program;
   startController(): Promise<void>;
-  startAgent(): void;
+  /** With more in its environment than this process has. */
+  startAgent(env?: Record<string, string>): void;
   close(): Promise<void>;
 }
 
@@ -134,6 +139,7 @@ class RealStack implements Stack {
       authority: this.#authority,
       controller: `mqtts://127.0.0.1:${this.#mqttPort}`,
       ...(this.#options.quota ? { quota: this.#options.quota } : {}),
+      ...(this.#options.strips ? { media: { strips: true } } : {}),
       cameras: names
         .filter((name) => !name.endsWith('/sub'))
         .map((id) => ({
@@ -144,8 +150,9 @@ class RealStack implements Stack {
     });
   }
 
-  startAgent(): void {
-    this.#agent = startProgram(process.execPath, [bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile]);
+  startAgent(env: Record<string, string> = {}): void {
+    const [program = process.execPath, ...args] = [...(this.#options.agentUnder ?? []), process.execPath];
+    this.#agent = startProgram(program, [...args, bin('edge-agent', 'longroof-agent'), '--config', this.#unitFile], { env });
   }
 
   async close(): Promise<void> {

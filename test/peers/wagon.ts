@@ -34,6 +34,7 @@ export interface WagonOptions {
   /** `unix:` and the path of the board service's socket. */
   board?: string;
   metricsPort?: number;
+  media?: { user?: string; strips?: boolean };
 }
 
 /** Enrols the unit (once) and writes its unit.yaml; gives the path of the file. JSON is YAML. */
@@ -61,6 +62,7 @@ export async function prepareWagon(options: WagonOptions): Promise<string> {
     spool: { path: './spool', quota: options.quota ?? '2GB', ...keep },
     ...(options.gnss ? { gnss: options.gnss } : {}),
     ...(options.board ? { board: options.board } : {}),
+    ...(options.media ? { media: options.media } : {}),
     metrics: { port: options.metricsPort ?? 0 },
     cameras: options.cameras,
   };

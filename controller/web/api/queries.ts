@@ -149,7 +149,7 @@ export function usePull(id: string): UseQueryResult<PullShape> {
   });
 }
 
-export type PullRequest = Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 'quality' | 'reason' | 'caseNumber'> & {
+export type PullRequest = Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 'quality' | 'rate' | 'reason' | 'caseNumber'> & {
   urgent?: boolean;
 };
 
@@ -172,6 +172,22 @@ export function useCancelPull(id: string) {
       client.setQueryData(['pull', id], pull);
       return client.invalidateQueries({ queryKey: ['pulls'] });
     },
+  });
+}
+
+export interface StripShape {
+  name: string;
+  from: string;
+  to: string;
+}
+
+export function useStrips(pullId: string, camera: string, token: string | undefined, bytesDone: number): UseQueryResult<StripShape[]> {
+  const query = token === undefined ? '' : `?token=${encodeURIComponent(token)}`;
+  const route = `/api/pulls/${encodeURIComponent(pullId)}/${encodeURIComponent(camera)}/strips${query}`;
+  return useQuery({
+    queryKey: ['strips', pullId, camera, token, bytesDone],
+    queryFn: async ({ signal }) => (await request<{ strips: StripShape[] }>('GET', route, undefined, signal)).strips,
+    placeholderData: keepPreviousData,
   });
 }
 

@@ -30,7 +30,7 @@ class Refusal extends Error {
   }
 }
 
-function addPull(wanted: Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 'quality' | 'reason'>, person: string): Stored {
+function addPull(wanted: Pick<PullShape, 'unitId' | 'cameras' | 'from' | 'to' | 'quality' | 'rate' | 'reason'>, person: string): Stored {
   const id = `p-${String(pulls.size + 1).padStart(6, '0')}`;
   const created = new Date().toISOString();
   const pull: Stored = {

@@ -27,7 +27,10 @@ export function Facts({ pull }: { pull: PullShape }) {
           <Moment at={pull.from} /> — <Moment at={pull.to} /> ({format.length(Date.parse(pull.to) - Date.parse(pull.from))})
         </dd>
         <dt>{t('pull.quality')}</dt>
-        <dd>{t(`quality.${pull.quality}`)}</dd>
+        <dd>
+          {t(`quality.${pull.quality}`)}
+          {pull.rate ? `, ${t('pull.copyRate', { rate: pull.rate })}` : ''}
+        </dd>
         {pull.urgent ? (
           <>
             <dt>{t('pull.urgent')}</dt>

@@ -36,6 +36,7 @@ function Pull({ pull }: { pull: PullShape }) {
         {mayCancel && isUnfinished(pull) ? <CancelPull id={pull.id} /> : null}
       </div>
       <State pull={pull} />
+      <Copy pull={pull} />
       <Footage pull={pull} />
       <Missing pull={pull} />
       <Facts pull={pull} />
@@ -96,13 +97,27 @@ function Rate({ pull }: { pull: PullShape }) {
   );
 }
 
+/** What comes home is not what the camera sent: said before anybody looks at it. */
+function Copy({ pull }: { pull: PullShape }) {
+  const { t } = useTranslation();
+  if (!pull.derived) return null;
+  const fragments = pull.parts.flatMap((part) => part.madeFrom ?? []).reduce((sum, from) => sum + from.seqLast - from.seqFirst + 1, 0);
+  const { rateBps, heightMax, audio } = pull.derived;
+  const how = t(audio ? 'pull.copyHow' : 'pull.copySilent', { rate: Math.round(rateBps / 1000), height: heightMax });
+  return (
+    <Alert color="blue" title={t('pull.copy')} data-testid="derived">
+      {how} {t('pull.copyFrom', { fragments, quality: t(`quality.${pull.quality}`) })}
+    </Alert>
+  );
+}
+
 function Missing({ pull }: { pull: PullShape }) {
   const { t } = useTranslation();
   const words = useWords();
   const gaps = groupGaps(
     pull.missing.map((gap) => ({
       camera: gap.camera,
-      rendition: pull.quality,
+      rendition: pull.quality === 'original' ? ('original' as const) : ('proxy' as const),
       fromMs: Date.parse(gap.from),
       toMs: Date.parse(gap.to),
       cause: gap.cause,

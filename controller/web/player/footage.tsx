@@ -10,6 +10,7 @@ import { useFormat } from '../parts/use-format.js';
 import { useWords } from '../parts/words.js';
 import { Player } from './player.js';
 import { canPlay, withToken } from './source.js';
+import { Strips } from './strips.js';
 import { ViewDialog } from './view-dialog.js';
 
 interface CameraFootage {
@@ -113,7 +114,8 @@ interface CameraViewProps {
 function CameraView({ pull, footage, token, allowed, watching, onWatch, onPermission, onExpired }: CameraViewProps) {
   const { t } = useTranslation();
   const words = useWords();
-  const playable = canPlay(footage.codec);
+  const isStrip = pull.quality === 'strip';
+  const playable = isStrip || canPlay(footage.codec);
   const base = `/api/pulls/${encodeURIComponent(pull.id)}/${encodeURIComponent(footage.camera)}`;
   const gaps = pull.missing
     .filter((gap) => gap.camera === footage.camera)
@@ -128,6 +130,8 @@ function CameraView({ pull, footage, token, allowed, watching, onWatch, onPermis
         <Text c="dimmed" size="sm" mb="sm">
           {t('pull.notYet')}
         </Text>
+      ) : watching && allowed && isStrip ? (
+        <Strips pullId={pull.id} camera={footage.camera} token={token} bytesDone={footage.bytesDone} />
       ) : watching && allowed ? (
         <Player
           url={`${base}/playlist.m3u8`}
@@ -143,7 +147,7 @@ function CameraView({ pull, footage, token, allowed, watching, onWatch, onPermis
           <span>{t('player.watch')}</span>
         </button>
       )}
-      <Downloads base={base} footage={footage} token={token} allowed={allowed} onPermission={onPermission} />
+      {isStrip ? null : <Downloads base={base} footage={footage} token={token} allowed={allowed} onPermission={onPermission} />}
     </>
   );
 }

@@ -1,6 +1,6 @@
 /** Everything the page says, in English. The other languages have exactly these keys: the compiler sees to it. */
 import type { CameraState, PullShape, UnitShape, Where } from '../../api/shapes.js';
-import type { KnownCause } from './cause.js';
+import { cause, causeShort } from './en-cause.js';
 import { problem } from './en-problem.js';
 
 const unitState: Record<UnitShape['state'], string> = {
@@ -21,54 +21,6 @@ const cameraState: Record<CameraState, string> = {
   unknown: 'not known',
 };
 
-const cause: Record<KnownCause, string> = {
-  starting: 'The recorder was starting; the first picture was not there yet.',
-  'camera-unreachable': 'The camera could not be reached, or its connection broke.',
-  'camera-refused': 'The camera refused the user name or password.',
-  'camera-not-rtsp': 'Something else than a camera answered at its address.',
-  'camera-stalled': 'The camera was connected but sent nothing.',
-  'camera-no-video': 'The camera offered no video that can be recorded.',
-  'camera-no-key-frame': 'The camera sent no full picture to start from.',
-  damaged: 'What arrived was too damaged to keep.',
-  'disk-full': 'The disk in the wagon was full.',
-  'disk-slow': 'The disk in the wagon could not keep up.',
-  'disk-failed': 'The disk in the wagon failed or was read-only.',
-  'agent-restart': 'The recorder stopped unexpectedly and started again.',
-  'power-cut': 'The wagon lost power.',
-  stopped: 'Recording was stopped in the proper way.',
-  configuration: 'The camera was not yet set up, or not at that time.',
-  'power-saving': 'The parked wagon was saving its battery.',
-  disposed: 'It was recorded, and deleted after its time was up.',
-  lost: 'It was recorded, and had to be deleted before its time was up.',
-  'unknown-camera': 'The wagon has never had a camera of that name.',
-  'not-yet-reported': 'The wagon has not reported this time yet.',
-  'being-recorded': 'It is being recorded now; it can be requested, and is listed in a minute or two.',
-};
-
-const causeShort: Record<KnownCause, string> = {
-  starting: 'recorder starting',
-  'camera-unreachable': 'camera not reachable',
-  'camera-refused': 'camera refused password',
-  'camera-not-rtsp': 'not a camera',
-  'camera-stalled': 'camera sent nothing',
-  'camera-no-video': 'no video',
-  'camera-no-key-frame': 'no full picture',
-  damaged: 'damaged',
-  'disk-full': 'disk full',
-  'disk-slow': 'disk too slow',
-  'disk-failed': 'disk failed',
-  'agent-restart': 'recorder restarted',
-  'power-cut': 'power cut',
-  stopped: 'stopped',
-  configuration: 'not set up',
-  'power-saving': 'saving the battery',
-  disposed: 'deleted, time was up',
-  lost: 'lost early',
-  'unknown-camera': 'no such camera',
-  'not-yet-reported': 'not reported yet',
-  'being-recorded': 'being recorded now',
-};
-
 const where: Record<Where, string> = {
   wagon: 'in the wagon',
   centre: 'at the centre',
@@ -86,7 +38,7 @@ const pullState: Record<PullShape['state'], string> = {
   cancelled: 'Called off',
 };
 
-const quality: Record<PullShape['quality'], string> = { proxy: 'Low-rate copy', original: 'Original' };
+const quality: Record<PullShape['quality'], string> = { proxy: 'Low-rate copy', original: 'Original', strip: 'Strips' };
 
 export const en = {
   unitState,
@@ -197,6 +149,11 @@ export const en = {
     quality: 'Quality',
     proxyHint: 'Small and quick; plays in every browser.',
     originalHint: 'As the camera sent it; larger, takes longer.',
+    rate: 'Rate',
+    rateNone: 'As recorded',
+    rateCopy: 'Copy at {{rate}}bit/s, made on the wagon',
+    rateHint: 'Smaller to fetch, without sound; marked as a copy. At most 4 hours of cameras; the wagon needs a while to make it.',
+    stripHint: 'One picture a minute, where the wagon makes them.',
     reason: 'Reason',
     reasonHint: 'Stands in the audit record next to your name.',
     caseNumber: 'Case number',
@@ -245,6 +202,12 @@ export const en = {
     created: 'Requested',
     ended: 'Ended',
     quality: 'Quality',
+    copyRate: 'copy at {{rate}}bit/s',
+    stripOf: 'Camera {{camera}}, the minute from {{time}}',
+    copy: 'A derived copy, not what the camera sent',
+    copyHow: 'Made on the wagon at {{rate}} kbit/s, at most {{height}} lines.',
+    copySilent: 'Made on the wagon at {{rate}} kbit/s, at most {{height}} lines, without sound.',
+    copyFrom: 'Its signed journal names the {{fragments}} fragments that it was made from ({{quality}}).',
     reason: 'Reason',
     caseNumber: 'Case number',
     person: 'By',

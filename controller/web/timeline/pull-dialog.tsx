@@ -4,13 +4,13 @@ import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { UnitShape } from '../../api/shapes.js';
 import { nowMs } from '../api/clock.js';
-import { useCreatePull } from '../api/queries.js';
+import { type PullRequest, useCreatePull } from '../api/queries.js';
 import type { Range } from '../logic/coverage.js';
 import { inputMs, inputText } from '../logic/format.js';
 import { Icon } from '../parts/icons.js';
 import { Problem } from '../parts/states.js';
 import { navigate } from '../router.js';
-import { Cameras, type Form, type FormProps, Quality, Reason, Times } from './pull-fields.js';
+import { Cameras, type Form, type FormProps, Quality, Rate, Reason, Times } from './pull-fields.js';
 import { PullPreview } from './pull-preview.js';
 
 /** As the centre has it. */
@@ -24,6 +24,7 @@ export function PullDialog({ unit, range, onClose }: { unit: UnitShape; range: R
     from: inputText(Math.floor(range.fromMs / 1000) * 1000),
     to: inputText(Math.min(Math.ceil(range.toMs / 1000) * 1000, Math.floor(nowMs() / 1000) * 1000)),
     quality: 'proxy',
+    rate: '',
     reason: '',
     caseNumber: '',
     urgent: false,
@@ -41,6 +42,21 @@ export function PullDialog({ unit, range, onClose }: { unit: UnitShape; range: R
       <RequestForm unit={unit} form={form} change={change} onClose={onClose} />
     </Modal>
   );
+}
+
+function requestOf(unit: UnitShape, form: Form, range: Range): PullRequest {
+  const caseNumber = form.caseNumber.trim();
+  return {
+    unitId: unit.id,
+    cameras: form.cameras,
+    from: new Date(range.fromMs).toISOString(),
+    to: new Date(range.toMs).toISOString(),
+    quality: form.quality,
+    ...(form.rate === '' ? {} : { rate: form.rate }),
+    reason: form.reason.trim(),
+    ...(caseNumber === '' ? {} : { caseNumber }),
+    ...(form.urgent ? { urgent: true } : {}),
+  };
 }
 
 function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): void }) {
@@ -63,20 +79,7 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
         event.currentTarget.querySelector<HTMLTextAreaElement>('textarea[name="reason"]')?.focus();
       return;
     }
-    const caseNumber = form.caseNumber.trim();
-    create.mutate(
-      {
-        unitId: unit.id,
-        cameras: form.cameras,
-        from: new Date(range.fromMs).toISOString(),
-        to: new Date(range.toMs).toISOString(),
-        quality: form.quality,
-        reason: form.reason.trim(),
-        ...(caseNumber === '' ? {} : { caseNumber }),
-        ...(form.urgent ? { urgent: true } : {}),
-      },
-      { onSuccess: (pull) => navigate(`/pulls/${encodeURIComponent(pull.id)}`) },
-    );
+    create.mutate(requestOf(unit, form, range), { onSuccess: (pull) => navigate(`/pulls/${encodeURIComponent(pull.id)}`) });
   };
   return (
     <form onSubmit={submit} noValidate>
@@ -84,6 +87,7 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
         <Cameras unit={unit} form={form} change={change} error={tried ? cameraError : undefined} />
         <Times form={form} change={change} error={timeError ?? futureError} />
         <Quality form={form} change={change} />
+        {form.quality === 'strip' ? null : <Rate form={form} change={change} />}
         <PullPreview unitId={unit.id} cameras={form.cameras} quality={form.quality} range={range} />
         <Reason form={form} change={change} error={tried ? reasonError : undefined} />
         {unit.online ? null : (

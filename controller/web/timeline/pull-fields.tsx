@@ -1,5 +1,5 @@
 /** The fields of a request for footage. */
-import { Checkbox, Group, Radio, Textarea, TextInput } from '@mantine/core';
+import { Checkbox, Group, NativeSelect, Radio, Textarea, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { PullShape, UnitShape } from '../../api/shapes.js';
 import { inputMs, utcText } from '../logic/format.js';
@@ -7,12 +7,15 @@ import { inputMs, utcText } from '../logic/format.js';
 /** As the centre has them. */
 const REASON_MAX = 500;
 const CASE_MAX = 100;
+const RATES = ['150k', '300k', '1M', '2M'];
 
 export interface Form {
   cameras: string[];
   from: string;
   to: string;
   quality: PullShape['quality'];
+  /** Of a copy that the wagon makes; empty for footage as it was recorded. */
+  rate: string;
   reason: string;
   caseNumber: string;
   urgent: boolean;
@@ -79,13 +82,29 @@ export function Quality({ form, change }: Omit<PartProps, 'error'>) {
       label={t('request.quality')}
       name="quality"
       value={form.quality}
-      onChange={(quality) => change({ quality: quality === 'original' ? 'original' : 'proxy' })}
+      onChange={(quality) => change({ quality: quality as Form['quality'], ...(quality === 'strip' ? { rate: '' } : {}) })}
     >
       <div className="two">
         <Radio value="proxy" label={t('quality.proxy')} description={t('request.proxyHint')} />
         <Radio value="original" label={t('quality.original')} description={t('request.originalHint')} />
+        <Radio value="strip" label={t('quality.strip')} description={t('request.stripHint')} />
       </div>
     </Radio.Group>
+  );
+}
+
+export function Rate({ form, change }: Omit<PartProps, 'error'>) {
+  const { t } = useTranslation();
+  const copies = RATES.map((rate) => ({ value: rate, label: t('request.rateCopy', { rate }) }));
+  return (
+    <NativeSelect
+      label={t('request.rate')}
+      description={form.rate === '' ? undefined : t('request.rateHint')}
+      name="rate"
+      value={form.rate}
+      data={[{ value: '', label: t('request.rateNone') }, ...copies]}
+      onChange={(event) => change({ rate: event.currentTarget.value })}
+    />
   );
 }
 

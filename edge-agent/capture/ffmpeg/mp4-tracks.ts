@@ -4,7 +4,7 @@ import type { Codec } from '../engine.js';
 
 export interface Mp4Track {
   id: number;
-  codec: Codec;
+  codec: Exclude<Codec, 'jpeg'>;
   timescale: number;
   parameterSets: Buffer[];
   audioConfig: Buffer | undefined;

@@ -1,0 +1,77 @@
+/**
+ * S5 across disposals: where reels went on from each other by the camera's clock, and the monotonic one jumped between them by more than
+ * jitter, as it does on a busy machine, no instant is left out when one of them goes.
+ */
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+import t from 'tap';
+import { FRONT, TestSpool } from './test-spool.js';
+
+const JUMP_MS = 116;
+
+/** Fragments of a second that adjoin by media time, each of which seems to begin a little late. */
+async function footage(spool: TestSpool, from: number, count: number): Promise<void> {
+  for (let index = from; index < from + count; index += 1) {
+    const startMonoMs = spool.clock.mono();
+    await spool.clock.advance(1000 + JUMP_MS);
+    spool.write(FRONT, startMonoMs, 50_000, { start90k: index * 90_000 });
+    spool.core.commit();
+  }
+}
+
+async function overflowing(): Promise<{ spool: TestSpool; fromUtcMs: number }> {
+  const spool = new TestSpool({ quotaBytes: 16 * 2 ** 20, retention: { originalMs: 0, proxyMs: 0 } });
+  spool.core.openStream(FRONT);
+  const fromUtcMs = spool.clock.utc();
+  await footage(spool, 0, 150);
+  return { spool, fromUtcMs };
+}
+
+t.test('reels that go, oldest first', async (t) => {
+  const { spool } = await overflowing();
+  t.teardown(() => spool.remove());
+  await footage(spool, 150, 300);
+  t.ok(spool.bodies('dispose').length > 1);
+  t.same(
+    spool.bodies('gap').filter(({ cause }) => cause !== 'configuration'),
+    [],
+    'nothing was missing while it was recorded',
+  );
+  spool.core.close();
+  t.same(spool.fsck().damage, []);
+});
+
+t.test('with one between them that is held, and with an index that is made anew from the journal', async (t) => {
+  const { spool, fromUtcMs } = await overflowing();
+  t.teardown(() => spool.remove());
+  const [at, reviewUtcMs] = [fromUtcMs + 80_000, fromUtcMs + 1e9];
+  spool.core.hold({ holdId: 'h1', cameras: ['front'], fromUtcMs: at, toUtcMs: at + 1000, owner: 'desk', reviewUtcMs }, () => undefined);
+  spool.core.commit({ force: true });
+  await footage(spool, 150, 350);
+  t.ok(spool.core.select([FRONT], at, at + 500).fragments.length > 0, 'still there');
+  t.equal(spool.core.select([FRONT], at - 70_000, at - 60_000).fragments.length, 0, 'gone before it');
+  t.equal(spool.core.select([FRONT], at + 70_000, at + 80_000).fragments.length, 0, 'and behind it');
+  await spool.killed(5000, { before: (folder) => rmSync(path.join(folder, 'index.db')) });
+  t.same(spool.fsck().damage, [], 'made anew');
+  spool.core.close();
+  t.same(spool.fsck().damage, []);
+});
+
+t.test('a reel that begins after the one before it has gone', async (t) => {
+  const { spool } = await overflowing();
+  t.teardown(() => spool.remove());
+  const { state } = spool.core;
+  await spool.clock.advance(200_000);
+  spool.core.commit({ force: true });
+  const [reel] = [...state.index.reelsOfStream(state.index.streamId('front'))].sort((a, b) => b.seqFirst - a.seqFirst);
+  if (!reel) throw new Error('no reel');
+  const body = { camera: 'front', rendition: 'original' as const, run: reel.run, seqFirst: reel.seqFirst, count: reel.count };
+  state.ledger.add('dispose', { ...body, bytes: reel.bytes, root: '0'.repeat(64), reason: 'over-limit' }, { own: true });
+  spool.core.commit({ force: true });
+  const gone = state.index.lastGap(reel.stream, 'disposed');
+  t.equal(gone && gone.fromMono + gone.duration, reel.endMono);
+  spool.write(FRONT, reel.endMono + JUMP_MS, 50_000, { start90k: 150 * 90_000 });
+  spool.core.commit({ force: true });
+  spool.core.close();
+  t.same(spool.fsck().damage, []);
+});
