@@ -1,21 +1,12 @@
 /** Sample entry of JPEG pictures (ISO/IEC 14496-14, 5.6: `mp4v`; object type 0x6C, ISO/IEC 10918-1) with its elementary stream descriptor. */
 import type { TrackInfo } from '../capture/engine.js';
 import { descriptor } from './audio-entry.js';
-import { box, fullBox, u8, u16, u32 } from './boxes.js';
-import type { SampleEntry } from './video-entry.js';
+import { fullBox, u8, u16, u32 } from './boxes.js';
+import { type SampleEntry, visualEntry } from './video-entry.js';
 
 export function jpegEntry({ width = 0, height = 0 }: TrackInfo): SampleEntry {
   // Stream type 4 is visual, with the reserved bit set.
   const decoder = descriptor(4, u8(0x6c, 0x11, 0, 0, 0), u32(0, 0));
   const esds = fullBox('esds', 0, 0, descriptor(3, u16(0), u8(0), decoder, descriptor(6, u8(2))));
-  const visual = [
-    new Uint8Array(6),
-    u16(1),
-    new Uint8Array(16),
-    u16(width, height),
-    u32(0x480000, 0x480000, 0),
-    u16(1),
-    new Uint8Array(32),
-  ];
-  return { bytes: box('mp4v', ...visual, u16(24, 0xffff), esds), codec: 'mp4v.6C', width, height };
+  return { bytes: visualEntry('mp4v', width, height, esds), codec: 'mp4v.6C', width, height };
 }

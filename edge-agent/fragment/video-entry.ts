@@ -36,17 +36,13 @@ export function videoEntry(track: TrackInfo): SampleEntry {
   const width = track.width ?? facts.width;
   const height = track.height ?? facts.height;
   const { type, config, name } = track.codec === 'h265' ? hevc(sps, facts, sets) : avc(sps, facts, sets);
-  const visual = [
-    new Uint8Array(6),
-    u16(1),
-    new Uint8Array(16),
-    u16(width, height),
-    u32(0x480000, 0x480000, 0),
-    u16(1),
-    new Uint8Array(32),
-    u16(24, 0xffff),
-  ];
-  return { bytes: box(type, ...visual, config), codec: name, width, height };
+  return { bytes: visualEntry(type, width, height, config), codec: name, width, height };
+}
+
+/** VisualSampleEntry (ISO/IEC 14496-12, 12.1.3), with what the codec needs at its end. */
+export function visualEntry(type: string, width: number, height: number, config: Uint8Array): Buffer {
+  const reserved = [new Uint8Array(6), u16(1), new Uint8Array(16)];
+  return box(type, ...reserved, u16(width, height), u32(0x480000, 0x480000, 0), u16(1), new Uint8Array(32), u16(24, 0xffff), config);
 }
 
 function setsOf(codec: VideoCodec, track: TrackInfo, kind: 'vps' | 'sps' | 'pps'): Uint8Array[] {

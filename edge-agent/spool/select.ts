@@ -17,6 +17,9 @@ import { WallIndex, type WallSpan } from './wall-index.js';
 /** A selection of more is refused: ask for less time. */
 export const SELECT_FRAGMENTS_MAX = 20_000;
 
+/** Fragments so far outside are looked at too: one that adjoins what is inside leaves no hole at the edge. */
+const EDGE_MS = 2000;
+
 interface Cause extends WallSpan {
   cause: GapCause | undefined;
 }
@@ -60,20 +63,23 @@ function selectFragments(
   covered: WallSpan[],
 ): void {
   const boots = new Map(state.index.boots().map((row) => [row.id, row.boot]));
-  const found: StoredFragment[] = [];
-  for (const reel of reelsIn(state, wall, stream.id, from, to)) {
+  const found: (StoredFragment & { isInside: boolean })[] = [];
+  let insideCount = into.length;
+  for (const reel of reelsIn(state, wall, stream.id, from - EDGE_MS, to + EDGE_MS)) {
     const file = reelPath(state.options.path, stream.text, reel);
     const rows = state.index.fragments(reel);
     const places = placesIn(reel, rows);
     for (const [index, row] of rows.entries()) {
       const best = wall.ofFragment(row, reel);
       const end = best.utcMs + durationMs(row);
-      if (best.utcMs >= to || end <= from) continue;
+      if (best.utcMs >= to + EDGE_MS || end <= from - EDGE_MS) continue;
+      const isInside = best.utcMs < to && end > from;
       const meta = fragmentMeta(row, reel, state.options.unit, stream.text, boots.get(reel.boot) ?? '');
       const path = places?.[index]?.map((step) => step.toString('hex'));
       const place = path ? { place: { index, count: rows.length, path } } : {};
-      found.push({ meta, wall: best, reelPath: file, offset: row.at, released: row.released !== 0, ...place });
-      if (into.length + found.length > SELECT_FRAGMENTS_MAX)
+      found.push({ meta, wall: best, reelPath: file, offset: row.at, released: row.released !== 0, ...place, isInside });
+      if (isInside) insideCount += 1;
+      if (insideCount > SELECT_FRAGMENTS_MAX)
         throw new Fault('too-large', 'LR_SPOOL_SELECT', `more than ${SELECT_FRAGMENTS_MAX} fragments between these times`, {
           hint: 'Ask for less time or fewer cameras at once.',
         });
@@ -81,11 +87,11 @@ function selectFragments(
   }
   found.sort((a, b) => a.wall.utcMs - b.wall.utcMs || a.meta.run - b.meta.run || a.meta.seq - b.meta.seq);
   let last: StoredFragment | undefined;
-  for (const fragment of found) {
+  for (const { isInside, ...fragment } of found) {
     const { meta, wall: at } = fragment;
     const lastEnd = last && adjoins(last.meta, meta) ? last.wall.utcMs + durationMs(last.meta) : at.utcMs;
     covered.push({ from: Math.min(at.utcMs, lastEnd), to: at.utcMs + durationMs(meta) });
-    into.push(fragment);
+    if (isInside) into.push(fragment);
     last = fragment;
   }
 }
