@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import { isUnfinished } from '../api/queries.js';
 import { Moment } from '../parts/moment.js';
+import { Quality } from '../parts/quality.js';
 import { useFormat } from '../parts/use-format.js';
 import { Link } from '../router.js';
 
@@ -28,8 +29,7 @@ export function Facts({ pull }: { pull: PullShape }) {
         </dd>
         <dt>{t('pull.quality')}</dt>
         <dd>
-          {t(`quality.${pull.quality}`)}
-          {pull.rate ? `, ${t('pull.copyRate', { rate: pull.rate })}` : ''}
+          <Quality pull={pull} />
         </dd>
         {pull.urgent ? (
           <>

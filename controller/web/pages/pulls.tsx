@@ -5,6 +5,7 @@ import type { PullShape } from '../../api/shapes.js';
 import { isUnfinished, usePulls } from '../api/queries.js';
 import { PullStateBadge } from '../parts/badges.js';
 import { Moment } from '../parts/moment.js';
+import { Quality } from '../parts/quality.js';
 import { Empty, Loaded } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
@@ -51,7 +52,7 @@ function PullRow({ pull }: { pull: PullShape }) {
           <bdi>{pull.unitId}</bdi> · <bdi>{pull.cameras.join(', ')}</bdi>
         </Link>
         <Text size="sm">
-          <Moment at={pull.from} /> · {format.length(lengthMs)}
+          <Moment at={pull.from} /> · {format.length(lengthMs)} · <Quality pull={pull} />
         </Text>
         <Text size="sm" c="dimmed" lineClamp={2}>
           {pull.caseNumber ? `${t('pulls.case', { number: pull.caseNumber })} · ` : ''}
