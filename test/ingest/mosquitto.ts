@@ -40,7 +40,9 @@ export async function runMosquitto(conf: string): Promise<Program> {
     env: { PATH: `${process.env['PATH']}:/usr/sbin:/usr/local/sbin` },
   });
   // A test whose time is up ends without its teardown.
-  process.once('exit', () => program.child.kill('SIGKILL'));
+  const end = (): void => void program.child.kill('SIGKILL');
+  process.once('exit', end);
+  void program.exited.then(() => process.removeListener('exit', end));
   await program.says(/mosquitto version \S+ running/);
   return program;
 }
