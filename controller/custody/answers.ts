@@ -12,6 +12,7 @@ import { signStatement } from '@longroof/protocol/signed';
 import { formatRate } from '../fleet/rate.js';
 import type { ReceiptShape } from '../fleet/shapes.js';
 import type { Db } from '../store/open.js';
+import { type Stored, storedOf } from '../store/stored.js';
 import type { PullTable } from '../store/tables.js';
 
 export interface AnswerStatement {
@@ -97,24 +98,14 @@ export class Answers {
     return { ...signed, statement: { ...whole }, certificate: signer.certPem };
   }
 
-  async #stored(pull: PullTable): Promise<{ fragments: number; bytes: number }> {
+  async #stored(pull: PullTable): Promise<Stored> {
     const { db } = this.#options;
     const parts = await db.selectFrom('pull_part').selectAll().where('pull', '=', pull.id).execute();
     const sum = { fragments: 0, bytes: 0 };
     for (const part of parts) {
-      const row = await db
-        .selectFrom('fragment')
-        .select((eb) => [eb.fn.countAll<number>().as('fragments'), eb.fn.sum<number | null>('bytes').as('bytes')])
-        .where('unit', '=', pull.unit)
-        .where('epoch', '=', part.epoch)
-        .where('camera', '=', part.camera)
-        .where('rendition', '=', part.rendition)
-        .where('run', '=', part.run)
-        .where('seq', '>=', part.seq_first)
-        .where('seq', '<=', part.seq_last)
-        .executeTakeFirstOrThrow();
-      sum.fragments += Number(row.fragments);
-      sum.bytes += Number(row.bytes ?? 0);
+      const stored = await storedOf(db, pull.unit, part);
+      sum.fragments += stored.fragments;
+      sum.bytes += stored.bytes;
     }
     return sum;
   }

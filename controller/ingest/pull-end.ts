@@ -1,29 +1,9 @@
 /** When a pull is done: the unit has said its last word, and every fragment that it named is durable here. */
 import type { UtcMs } from '@longroof/base/clock';
 import type { Kysely } from 'kysely';
-import type { PullPartTable, Tables } from '../store/tables.js';
+import { storedOf } from '../store/stored.js';
+import type { Tables } from '../store/tables.js';
 import { absentOf, addMissing } from './absent.js';
-
-export interface Stored {
-  fragments: number;
-  bytes: number;
-}
-
-/** What of a part is here. */
-export async function storedOf(db: Kysely<Tables>, unit: string, part: PullPartTable): Promise<Stored> {
-  const row = await db
-    .selectFrom('fragment')
-    .select((eb) => [eb.fn.countAll<number>().as('fragments'), eb.fn.sum<number | null>('bytes').as('bytes')])
-    .where('unit', '=', unit)
-    .where('epoch', '=', part.epoch)
-    .where('camera', '=', part.camera)
-    .where('rendition', '=', part.rendition)
-    .where('run', '=', part.run)
-    .where('seq', '>=', part.seq_first)
-    .where('seq', '<=', part.seq_last)
-    .executeTakeFirstOrThrow();
-  return { fragments: Number(row.fragments), bytes: Number(row.bytes ?? 0) };
-}
 
 /**
  * Ends the pull where it can end. After `partial` the unit will send no more, so what is not here stays away. After `complete` the rest

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { PullShape, RestoreShape, UnitShape } from '@longroof/controller/api/shapes';
 import t, { type Test } from 'tap';
+import { type Ask, client } from '../custody/client.js';
 import { makeMedia, SMALL } from '../peers/media.js';
 import { until } from '../peers/program.js';
 import { type Stack, startStack } from '../peers/stack.js';
@@ -14,20 +15,6 @@ import { bin, fsck, readDatabase } from '../peers/wagon.js';
 
 t.setTimeout(300_000);
 const MIB = 2 ** 20;
-
-type Ask = (route: string, body?: object) => Promise<Response>;
-
-async function client(stack: Stack): Promise<Ask> {
-  const headers = { 'content-type': 'application/json' };
-  const body = JSON.stringify({ user: stack.people[0], password: stack.password });
-  const answer = await fetch(`${stack.address}/api/session`, { method: 'POST', headers, body });
-  const cookie = answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
-  return (route, json) =>
-    fetch(`${stack.address}/api/${route}`, {
-      headers: { cookie, ...(json ? headers : {}) },
-      ...(json ? { method: 'POST', body: JSON.stringify(json) } : {}),
-    });
-}
 
 function controller(stack: Stack, ...args: string[]): Promise<{ code: number; text: string }> {
   const file = path.join(stack.folder, 'controller.yaml');
