@@ -157,6 +157,11 @@ export class OwnSession implements InterleavedHandler, SocketEvents, Ticked {
     if (report) reported?.takeReport(report);
   }
 
+  takeRun(channel: number, bytes: Buffer, at: number, end: number): number {
+    const receivers = this.#receivers;
+    return receivers && receivers.rtp[channel] === receivers.video ? receivers.video.takeRun(channel, bytes, at, end) : at;
+  }
+
   message(message: RtspMessage): void {
     this.established = true;
     this.#requests.take(message);

@@ -25,6 +25,14 @@ export function readNalPayload(codec: VideoCodec, bytes: Buffer, start: number, 
   else readH265(bytes, start, end, sink);
 }
 
+/** Where the bytes begin in a payload that is a fragment from the middle of its NAL unit; -1 where it is anything else. */
+export function middleAt(codec: VideoCodec, bytes: Buffer, start: number): number {
+  const first = bytes[start] as number;
+  const fragment = codec.codec === 'h264' ? (first & 31) === 28 : ((first >> 1) & 63) === 49;
+  const flags = bytes[start + codec.headerBytes] as number;
+  return fragment && flags < 0x40 ? start + codec.headerBytes + 1 : -1;
+}
+
 function readH264(bytes: Buffer, start: number, end: number, sink: NalSink): void {
   const first = bytes[start] as number;
   const type = first & 31;

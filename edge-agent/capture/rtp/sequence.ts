@@ -29,6 +29,11 @@ export class SequenceCounter {
     return SEQUENCE_RESTART;
   }
 
+  /** Would this packet be the next without a loss? */
+  isNext(sequence: number): boolean {
+    return sequence === this.#expected;
+  }
+
   reset(): void {
     this.#expected = -1;
     this.#lateNext = -1;

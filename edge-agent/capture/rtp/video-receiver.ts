@@ -8,7 +8,7 @@ import type { ByteArena } from '../arena.js';
 import { ParameterSets } from '../codec/parameter-sets.js';
 import type { VideoCodec } from '../codec/video.js';
 import { RtpHeader } from './header.js';
-import { readNalPayload } from './nal-payload.js';
+import { middleAt, readNalPayload } from './nal-payload.js';
 import type { SenderReport } from './rtcp.js';
 import { SEQUENCE_LATE, SEQUENCE_RESTART, SequenceCounter } from './sequence.js';
 import { TrackClock } from './track-clock.js';
@@ -17,6 +17,8 @@ import { VideoUnit } from './video-unit.js';
 /** Units in a row that ended with their only marker, before markers are trusted. */
 const MARKER_TRIALS = 8;
 const LONG_TRIALS = 2;
+/** An interleaved header, an RTP header, the headers of a fragment of H.265 and a byte of it. */
+const RUN_BYTES_MIN = 4 + 12 + 3 + 1;
 
 export interface VideoReceiverOptions {
   codec: VideoCodec;
@@ -107,6 +109,33 @@ export class VideoReceiver implements FinishedUnit {
     this.#endedByMarker = header.marker;
     if (header.marker && this.#markerTrusted) this.#finish();
     else if (this.unit.full) this.#finish();
+  }
+
+  /**
+   * By far the most packets are plain: the next of the same source and timestamp, without marker, and a fragment from the middle of a NAL
+   * unit. Such that lie one behind another in `bytes[at..end)`, each behind the four bytes of RFC 2326, 10.12, are taken in one go,
+   * with the same outcome as `packet`. Gives the offset behind them.
+   */
+  takeRun(channel: number, bytes: Buffer, at: number, end: number): number {
+    const { unit } = this;
+    const { codec, payloadType } = this.#options;
+    if (!this.#open || !unit.inFragments) return at;
+    let next = at;
+    while (end - next >= RUN_BYTES_MIN && !unit.full) {
+      const behind = next + 4 + (((bytes[next + 2] as number) << 8) | (bytes[next + 3] as number));
+      if (bytes[next] !== 0x24 || bytes[next + 1] !== channel || behind > end) break;
+      if (bytes[next + 4] !== 0x80 || bytes[next + 5] !== payloadType) break;
+      if (bytes.readUInt32BE(next + 8) !== this.#timestamp || bytes.readUInt32BE(next + 12) !== this.#ssrc) break;
+      const sequence = ((bytes[next + 6] as number) << 8) | (bytes[next + 7] as number);
+      const start = middleAt(codec, bytes, next + 16);
+      if (!this.#sequence.isNext(sequence) || start < 0 || start >= behind) break;
+      this.#sequence.next(sequence);
+      unit.middle(bytes, start, behind);
+      this.#packets += 1;
+      this.#endedByMarker = false;
+      next = behind;
+    }
+    return next;
   }
 
   takeReport(report: SenderReport): void {

@@ -48,6 +48,11 @@ export class VideoUnit implements NalSink {
     return this.#arena;
   }
 
+  /** A NAL unit is under assembly from fragments. */
+  get inFragments(): boolean {
+    return this.#openBytes >= 0;
+  }
+
   get full(): boolean {
     return this.#bytes > UNIT_BYTES_MAX;
   }
@@ -101,10 +106,15 @@ export class VideoUnit implements NalSink {
       this.#openBytes = this.#codec.headerBytes;
       this.#bytes += LENGTH_BYTES + this.#openBytes;
     }
+    this.middle(bytes, start, end);
+    if ((flags & FRAGMENT_END) !== 0) this.#close();
+  }
+
+  /** More of the NAL unit under assembly from fragments. */
+  middle(bytes: Buffer, start: number, end: number): void {
     this.#arena.appendRange(bytes, start, end);
     this.#openBytes += end - start;
     this.#bytes += end - start;
-    if ((flags & FRAGMENT_END) !== 0) this.#close();
   }
 
   malformed(): void {

@@ -10,6 +10,11 @@ export interface InterleavedHandler {
   /** A packet lies in `bytes[start..end)`; valid during the call only. */
   packet(channel: number, bytes: Buffer, start: number, end: number): void;
   message(message: RtspMessage): void;
+  /**
+   * Takes as many packets of the channel as it likes from `bytes[at..end)`, where they lie behind their headers, and gives the offset behind
+   * them. Only whole ones that `accepts` would let through.
+   */
+  takeRun?(channel: number, bytes: Buffer, at: number, end: number): number;
   /** May a frame with this channel begin here? Weak while in step. */
   accepts(channel: number, bytes: Buffer, start: number, end: number): boolean;
   /** Does the packet whose `RESYNC_BYTES` lie at `start` certainly belong to this session? */
@@ -127,7 +132,7 @@ export class InterleavedReader {
           if (this.#handler.accepts(channel, bytes, at + HEADER_BYTES, next)) {
             this.#garbageRun = 0;
             this.#handler.packet(channel, bytes, at + HEADER_BYTES, next);
-            at = next;
+            at = this.#handler.takeRun?.(channel, bytes, next, end) ?? next;
           } else at = this.#lose(at);
         } else return at;
       } else if (first === 0x0d || first === 0x0a) at += 1;
