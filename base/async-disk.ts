@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import type { UtcMs } from './clock.js';
 import { errorCode, toFault } from './errors.js';
 
 export interface AsyncFile {
@@ -19,6 +20,8 @@ export interface AsyncDisk {
   /** Bytes [start, end), fewer only at the end of the file; undefined when the file does not exist. */
   read(file: string, start: number, endExclusive: number | undefined): Promise<Buffer | undefined>;
   exists(file: string): Promise<boolean>;
+  /** When it was last written to, by the disk's clock; undefined when it does not exist. */
+  writtenUtcMs(file: string): Promise<UtcMs | undefined>;
   rename(from: string, to: string): Promise<void>;
   /** No error when it is not there. */
   remove(file: string): Promise<void>;
@@ -109,6 +112,14 @@ export const systemAsyncDisk: AsyncDisk = {
       return (await fs.stat(file)).isFile();
     } catch (error) {
       if (isAbsent(error)) return false;
+      throw toFault(error, `stat ${file}`);
+    }
+  },
+  async writtenUtcMs(file) {
+    try {
+      return (await fs.stat(file)).mtimeMs;
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
       throw toFault(error, `stat ${file}`);
     }
   },

@@ -11,7 +11,7 @@ import { type Authority, type KeyAndCertificate, openAuthority } from '@longroof
 import type { FastifyInstance } from 'fastify';
 import { AuditLog } from './accounts/audit-log.js';
 import { People } from './accounts/people.js';
-import { openSecrets } from './accounts/secrets.js';
+import { openSecrets, type Secrets } from './accounts/secrets.js';
 import { ViewTokens } from './accounts/view-tokens.js';
 import { createApi } from './api/server.js';
 import { checkRestored } from './backup/restore.js';
@@ -29,8 +29,10 @@ import { createIngest, type Ingest } from './ingest/ingest.js';
 import { type CentreKeys, checkKeys, openKeys } from './keys.js';
 import { Playback } from './playback/playback.js';
 import { RestoreReport } from './restore-report.js';
+import type { BlobStore } from './store/blobs.js';
 import { openFolderBlobs } from './store/folder-blobs.js';
 import { openStore, type Store } from './store/open.js';
+import { startAlone } from './store/start-lock.js';
 import { VERSION } from './version.js';
 
 export interface CentreOptions {
@@ -69,23 +71,18 @@ export class Centre {
   /** Resolves when units can connect and people can sign in. */
   static async start(options: CentreOptions): Promise<Centre> {
     const { config, clock, disk, log } = options;
-    const { data, http, mqtt } = config;
+    const { data, http } = config;
     checkRestored(disk, data);
     disk.makeDirectory(data);
-    const authority = await openAuthority(config.authority, disk, clock.utc);
-    const hosts = mqtt.external ? certificateHosts('localhost', []) : certificateHosts(mqtt.host, mqtt.names);
-    const asClient = mqtt.external !== undefined && mqtt.identity === undefined;
-    const keys = await openKeys({ directory: path.join(data, 'keys'), hosts, asClient, authority, disk, clock, log });
-    const store = await openStore({ dir: data, clock, log });
+    const { authority, keys, secrets, store, blobs } = await startAlone(data, () => openData(options));
     const undo: (() => Promise<unknown>)[] = [() => store.close()];
     try {
-      const blobs = await openFolderBlobs({ dir: data });
       const { rootPem } = authority;
       const { broker, partitions, url } = makeBroker({ config, keys, rootPem, disk, clock, log });
       const signers = { receipt: signer(keys.receipt), desired: signer(keys.desired) };
       const ingest = createIngest({ store, blobs, broker, keys: signers, rootPem, clock, log, ...(partitions ? { partitions } : {}) });
       const heard = (): Fault | undefined => partitions?.broker.fault;
-      const api = await openApi({ ...options, store, ingest, blobs, broker, heard, keys, authority });
+      const api = await openApi({ ...options, store, ingest, blobs, broker, heard, keys, secrets, authority });
       undo.push(() => api.close());
       await ingest.start();
       undo.push(() => ingest.stop());
@@ -109,14 +106,38 @@ export class Centre {
   }
 }
 
-interface ApiNeeds extends CentreOptions {
+interface Data {
+  authority: Authority;
+  keys: CentreKeys;
+  secrets: Secrets;
   store: Store;
+  blobs: BlobStore;
+}
+
+/** What is made at the first start and found at every other; of several processes one does so at a time. */
+async function openData({ config, clock, disk, log }: CentreOptions): Promise<Data> {
+  const { data, mqtt } = config;
+  const authority = await openAuthority(config.authority, disk, clock.utc);
+  const hosts = mqtt.external ? certificateHosts('localhost', []) : certificateHosts(mqtt.host, mqtt.names);
+  const asClient = mqtt.external !== undefined && mqtt.identity === undefined;
+  const keys = await openKeys({ directory: path.join(data, 'keys'), hosts, asClient, authority, disk, clock, log });
+  const secrets = openSecrets(disk, path.join(data, 'keys', 'secret.key'));
+  const store = await openStore({ dir: data, clock, log });
+  try {
+    // Who has a broker of its own has the folder to itself.
+    const blobs = await openFolderBlobs({ dir: data, ...(mqtt.external ? { shared: clock } : {}) });
+    return { authority, keys, secrets, store, blobs };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+interface ApiNeeds extends CentreOptions, Pick<Data, 'store' | 'blobs' | 'keys' | 'secrets'> {
   ingest: Ingest;
-  blobs: Awaited<ReturnType<typeof openFolderBlobs>>;
   broker: Broker;
   /** Why units are not heard, where a broker that is not ours is to blame. */
   heard: () => Fault | undefined;
-  keys: CentreKeys;
   authority: Pick<Authority, 'rootPem'>;
 }
 
@@ -131,11 +152,11 @@ async function openApi({
   broker,
   heard,
   keys,
+  secrets,
   authority,
 }: ApiNeeds): Promise<FastifyInstance> {
   const { db } = store;
   const answerSigner = { key: createPrivateKey(keys.receipt.keyPem), certPem: keys.receipt.certificatePem };
-  const secrets = openSecrets(disk, path.join(config.data, 'keys', 'secret.key'));
   return createApi({
     people: new People(db, clock),
     views: new ViewTokens(secrets.viewKey, clock),

@@ -1,15 +1,20 @@
 /**
  * 6. Footage in a folder: `blobs/KEY`, written first under `tmp/`. A key appears only with all of its bytes synced, and its entry and
- * those of new folders above it synced too. What a stop left under `tmp/` is removed at the next start.
+ * those of new folders above it synced too. What a stop left under `tmp/` is removed at the next start; where several processes share
+ * the folder, only what nobody has written to for an hour: a live one that loses its file is refused at the commit, and nothing is claimed.
  */
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { type AsyncDisk, type AsyncFile, systemAsyncDisk } from '@longroof/base/async-disk';
+import type { Clock, UtcMs } from '@longroof/base/clock';
 import { assert, Fault } from '@longroof/base/errors';
 import type { BlobStore, BlobWriter } from './blobs.js';
 
 /** Small writes are gathered up to this. */
 const GATHER_BYTES = 256 * 1024;
 const KEY_CHARS_MAX = 512;
+/** Of a shared folder: a fragment comes within seconds, or its unit gives it up. */
+const IDLE_MS = 60 * 60_000;
 const SEGMENT = /^[A-Za-z0-9_.-]{1,128}$/;
 
 function checkKey(key: string): void {
@@ -18,9 +23,16 @@ function checkKey(key: string): void {
   if (!ok) throw new Fault('invalid', 'LR_BLOB_KEY', `no key for a blob: ${JSON.stringify(key.slice(0, 80))}`);
 }
 
-export async function openFolderBlobs(options: { dir: string; disk?: AsyncDisk }): Promise<BlobStore> {
-  const blobs = new FolderBlobs(options.dir, options.disk ?? systemAsyncDisk);
-  await blobs.open();
+export interface FolderOptions {
+  dir: string;
+  disk?: AsyncDisk;
+  /** Set where other processes may write into the folder: the clock by which what they left is told from what they do. */
+  shared?: Pick<Clock, 'utc'>;
+}
+
+export async function openFolderBlobs({ dir, disk = systemAsyncDisk, shared }: FolderOptions): Promise<BlobStore> {
+  const blobs = new FolderBlobs(dir, disk);
+  await blobs.open(shared && shared.utc() - IDLE_MS);
   return blobs;
 }
 
@@ -29,6 +41,8 @@ export class FolderBlobs implements BlobStore {
   readonly #temporary: string;
   readonly #disk: AsyncDisk;
   readonly #syncs: DirectorySyncs;
+  /** Of this process alone, in whatever container it runs. */
+  readonly #name = randomBytes(6).toString('hex');
   #created = 0;
 
   constructor(directory: string, disk: AsyncDisk) {
@@ -38,17 +52,22 @@ export class FolderBlobs implements BlobStore {
     this.#syncs = new DirectorySyncs(disk);
   }
 
-  async open(): Promise<void> {
+  /** Removes what is under way: all of it, or what was last written to before `beforeUtcMs`. */
+  async open(beforeUtcMs?: UtcMs): Promise<void> {
     await this.#disk.makeDirectory(this.#root);
     await this.#disk.makeDirectory(this.#temporary);
     await this.#disk.syncDirectory(path.dirname(this.#root));
-    for (const name of await this.#disk.list(this.#temporary)) await this.#disk.remove(path.join(this.#temporary, name));
+    for (const name of await this.#disk.list(this.#temporary)) {
+      const file = path.join(this.#temporary, name);
+      const writtenUtcMs = beforeUtcMs === undefined ? undefined : await this.#disk.writtenUtcMs(file);
+      if (beforeUtcMs === undefined || (writtenUtcMs !== undefined && writtenUtcMs < beforeUtcMs)) await this.#disk.remove(file);
+    }
   }
 
   async create(key: string): Promise<BlobWriter> {
     checkKey(key);
     this.#created += 1;
-    const temporary = path.join(this.#temporary, `${process.pid}-${this.#created}`);
+    const temporary = path.join(this.#temporary, `${this.#name}-${this.#created}`);
     const file = await this.#disk.create(temporary);
     return new FolderWriter({
       disk: this.#disk,

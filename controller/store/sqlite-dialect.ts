@@ -23,6 +23,13 @@ export interface Question {
 }
 export type Answer = { rows: unknown[]; changes: number } | { error: { message: string; code: string | undefined } };
 
+/** All migrations that are due in one transaction, so that of two processes that start one makes them and the other finds them made. */
+class Adapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
 export class SqliteThreadDialect implements Dialect {
   readonly #file: string;
 
@@ -39,7 +46,7 @@ export class SqliteThreadDialect implements Dialect {
   }
 
   createAdapter(): SqliteAdapter {
-    return new SqliteAdapter();
+    return new Adapter();
   }
 
   createIntrospector(db: Kysely<unknown>): DatabaseIntrospector {

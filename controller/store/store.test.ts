@@ -152,6 +152,26 @@ t.test('a folder: what a crash left under way is removed at the next start', asy
   await writer.abort();
 });
 
+t.test('a folder that is shared: what another process has under way is left alone, what nobody has touched for an hour goes', async (t) => {
+  const dir = t.testdir();
+  const shared = { utc: () => nowMs };
+  let nowMs = Date.now();
+  const blobs = await openFolderBlobs({ dir, shared });
+  const bytes = Buffer.alloc(300_000, 7);
+  const writer = await blobs.create('w/half');
+  await writer.write(bytes);
+  await openFolderBlobs({ dir, shared });
+  await writer.commit();
+  t.ok((await blobs.read('w/half'))?.equals(bytes), 'the other start has not taken it away');
+  const left = await blobs.create('w/left');
+  await left.write(bytes);
+  nowMs += 2 * 3_600_000;
+  await openFolderBlobs({ dir, shared });
+  t.equal(readdirSync(`${dir}/tmp`).length, 0);
+  await t.rejects(left.commit(), { code: 'LR_SYS_ENOENT' }, 'whoever lost his file claims nothing');
+  t.notOk(await blobs.has('w/left'));
+});
+
 t.test('a folder: durable means data, then name, then every folder above it', async (t) => {
   const dir = t.testdir();
   const steps: string[] = [];

@@ -6,6 +6,7 @@
  */
 import { Command, InvalidArgumentError } from 'commander';
 import { benchCapture, type CaptureResult, SHARE_OFF_MAX } from './capture.js';
+import { addFleet } from './fleet-command.js';
 import { addMedia } from './media-command.js';
 import { RECORDERS } from './recorders.js';
 import type { Sender } from './server.js';
@@ -74,6 +75,7 @@ program
       }
     }
   });
+addFleet(program, positive);
 addUplink(program, positive);
 addMedia(program, positive);
 await program.parseAsync();

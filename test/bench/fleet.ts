@@ -1,0 +1,238 @@
+/**
+ * What a fleet costs at the centre: simulated units with the agent's own uplink and chain and the journal of eight cameras, against the
+ * real program. Steady state, one unit that floods, and the storm after the broker is killed; at the end the journal of every unit is
+ * compared whole. In the same run the least that a centre could be: mosquitto and a subscriber that inserts into SQLite.
+ */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { systemClock } from '@longroof/base/clock';
+import { systemDisk } from '@longroof/base/disk';
+import { type Authority, openAuthority, type UnitIdentity } from '@longroof/protocol/authority';
+import { startMosquitto } from '../ingest/mosquitto.js';
+import { cpuSeconds, until } from '../peers/program.js';
+import { type BenchCentre, type BrokerKind, startBenchCentre, type Usage } from './fleet/centre.js';
+import { type Compared, compare } from './fleet/compare.js';
+import { WagonPark } from './fleet/wagon-park.js';
+import { Child } from './uplink/child.js';
+
+export interface FleetBenchOptions {
+  units: readonly number[];
+  brokers: readonly BrokerKind[];
+  /** Measured time of the steady state. */
+  seconds: number;
+  warmUpS: number;
+  seed: number;
+  peer: boolean;
+  say: (text: string) => void;
+}
+
+export interface Spread {
+  p50: number;
+  p95: number;
+  max: number;
+  count: number;
+}
+
+export interface FleetResult {
+  broker: BrokerKind;
+  units: number;
+  /** In the steady state, CPU seconds of one second, per 1,000 units. */
+  centreCpuPer1000: number;
+  brokerCpuPer1000: number;
+  unitsCpuPer1000: number;
+  /** At its end, all processes of a kind together. */
+  centreRssMb: number;
+  brokerRssMb: number;
+  recordsPerS: number;
+  batchesPerS: number;
+  journalMbPerUnitDay: number;
+  /** From a batch's hand-over to the connection until its acknowledgement, all units. */
+  acknowledgedMs: Spread;
+  /** The same until the API shows it. */
+  seenMs: Spread;
+  resent: number;
+  refusals: number;
+  /** From when units can connect again until all have, and what they had then is acknowledged. */
+  stormS: { connected: number; whole: number; centreCpuS: number };
+  compared: Compared;
+}
+
+export interface PeerResult {
+  units: number;
+  cpuPer1000: number;
+  brokerCpuPer1000: number;
+  batchesPerS: number;
+  acknowledgedMs: Spread;
+}
+
+const CONNECT_EVERY_MS = 8;
+const CONNECT_MS = 600_000;
+const STORM_MS = 600_000;
+const PROBES = 4;
+const PROBE_EVERY_MS = 400;
+
+export const unitName = (index: number): string => `wagon-${index}`;
+
+export function spread(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return { p50: at(0.5), p95: at(0.95), max: at(1), count: sorted.length };
+}
+
+interface Fleet {
+  folder: string;
+  authority: Authority;
+  authorityDir: string;
+  identities: string;
+}
+
+/** Runs `work` with an authority and the identities of so many units, all in a folder of its own that is gone afterwards. */
+async function withFleet<T>(units: number, say: (text: string) => void, work: (fleet: Fleet) => Promise<T>): Promise<T> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'longroof-fleet-'));
+  try {
+    const authorityDir = path.join(folder, 'authority');
+    const authority = await openAuthority(authorityDir, systemDisk, systemClock.utc);
+    const identities: Record<string, UnitIdentity> = {};
+    for (let index = 0; index < units + PROBES; index += 1) identities[unitName(index)] = await authority.issueUnit(unitName(index));
+    const file = path.join(folder, 'identities.json');
+    fs.writeFileSync(file, JSON.stringify(identities));
+    say(`${units + PROBES} units enrolled`);
+    return await work({ folder, authority, authorityDir, identities: file });
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export function benchFleet(options: FleetBenchOptions): Promise<{ results: FleetResult[]; peers: PeerResult[] }> {
+  return withFleet(Math.max(...options.units), options.say, async (fleet) => {
+    const results: FleetResult[] = [];
+    const peers: PeerResult[] = [];
+    for (const units of options.units) {
+      for (const broker of options.brokers) results.push(await oneFleet(fleet, broker, units, options));
+      if (options.peer) peers.push(await onePeer(fleet, units, options));
+    }
+    return { results, peers };
+  });
+}
+
+async function oneFleet(fleet: Fleet, broker: BrokerKind, units: number, options: FleetBenchOptions): Promise<FleetResult> {
+  const { say, seed } = options;
+  const centre = await startBenchCentre(path.join(fleet.folder, `${broker}-${units}`), fleet.authorityDir, broker);
+  const park = new WagonPark(Array.from({ length: units }, (_, index) => unitName(index)));
+  const probes = new WagonPark(Array.from({ length: PROBES }, (_, index) => unitName(units + index)));
+  try {
+    const where = { identities: fleet.identities, host: '127.0.0.1', port: centre.port };
+    await park.start({ ...where, seed }, CONNECT_EVERY_MS, CONNECT_MS);
+    await probes.start({ ...where, seed: seed + 7 }, 0, CONNECT_MS);
+    say(`${broker}, ${units} units: connected`);
+    const steady = await steadyState(centre, park, probes, options);
+    say(`${broker}, ${units} units: ${steadyText(steady)}`);
+    const stormS = await storm(centre, park);
+    say(
+      `${broker}, ${units} units: after the storm all connected in ${stormS.connected.toFixed(1)} s, whole in ${stormS.whole.toFixed(1)} s`,
+    );
+    const ends = [...(await park.finish()), ...(await probes.finish())];
+    const compared = compare(centre.database, ends);
+    say(`${broker}, ${units} units: ${compared.records} records compared, ${compared.wrong.length} wrong`);
+    return { broker, units, ...steady, stormS, compared };
+  } finally {
+    await Promise.all([park.close(), probes.close()]);
+    await centre.stop();
+  }
+}
+
+type Steady = Omit<FleetResult, 'broker' | 'units' | 'stormS' | 'compared'>;
+
+async function steadyState(centre: BenchCentre, park: WagonPark, probes: WagonPark, options: FleetBenchOptions): Promise<Steady> {
+  await delay(options.warmUpS * 1000);
+  const refused = (): Promise<number> => centre.counter('longroof_ingest_refusals_total');
+  const refusedBefore = await refused();
+  const [before, usageBefore, cpuBefore, fromMs] = [await park.figures(), centre.usage(), park.cpuSeconds(), performance.now()];
+  const seen = await probes.seen(centre.api(), options.seconds * 1000, PROBE_EVERY_MS);
+  const [after, usage] = [await park.figures(), centre.usage()];
+  const seconds = (performance.now() - fromMs) / 1000;
+  const per1000 = (now: Usage | undefined, then: Usage | undefined): number =>
+    (((now?.cpuS ?? 0) - (then?.cpuS ?? 0)) / seconds / park.count) * 1000;
+  const perS = (name: 'journalSent' | 'journalBatches' | 'bytesSent'): number => (after[name] - before[name]) / seconds;
+  return {
+    centreCpuPer1000: per1000(usage.controllers, usageBefore.controllers),
+    brokerCpuPer1000: per1000(usage.broker, usageBefore.broker),
+    unitsCpuPer1000: ((park.cpuSeconds() - cpuBefore) / seconds / park.count) * 1000,
+    centreRssMb: usage.controllers.rssMb,
+    brokerRssMb: usage.broker?.rssMb ?? 0,
+    recordsPerS: perS('journalSent'),
+    batchesPerS: perS('journalBatches'),
+    journalMbPerUnitDay: (perS('bytesSent') * 86_400) / park.count / 1e6,
+    acknowledgedMs: spread(after.trips),
+    seenMs: spread(seen),
+    resent: after.journalResent - before.journalResent,
+    refusals: (await refused()) - refusedBefore + after.refusals + after.badMessages,
+  };
+}
+
+function steadyText({ centreCpuPer1000, brokerCpuPer1000, acknowledgedMs, seenMs, refusals }: Steady): string {
+  const ms = ({ p50, p95 }: Spread): string => `${p50.toFixed(0)}/${p95.toFixed(0)} ms`;
+  const cpu = `${centreCpuPer1000.toFixed(3)} + ${brokerCpuPer1000.toFixed(3)} CPU per 1,000 units`;
+  return `${cpu}; acknowledged ${ms(acknowledgedMs)}, in the API ${ms(seenMs)}; ${refusals} refused`;
+}
+
+/** The broker is killed and comes back; all units come at once. */
+async function storm(centre: BenchCentre, park: WagonPark): Promise<FleetResult['stormS']> {
+  await centre.restartBroker();
+  const [fromMs, cpuFrom] = [performance.now(), centre.usage().controllers.cpuS];
+  await park.mark();
+  const seconds = (): number => (performance.now() - fromMs) / 1000;
+  let connected = 0;
+  await until(
+    'all units are whole again',
+    async () => {
+      const state = await park.state();
+      if (state.connected === park.count) connected ||= seconds();
+      return connected > 0 && state.behind === 0;
+    },
+    STORM_MS,
+  );
+  return { connected, whole: seconds(), centreCpuS: centre.usage().controllers.cpuS - cpuFrom };
+}
+
+async function onePeer(fleet: Fleet, units: number, options: FleetBenchOptions): Promise<PeerResult> {
+  const dir = path.join(fleet.folder, `peer-${units}`);
+  fs.mkdirSync(dir);
+  const mosquitto = await startMosquitto(dir, fleet.authorityDir);
+  const peer = new Child('../fleet/peer');
+  const park = new WagonPark(Array.from({ length: units }, (_, index) => unitName(index)));
+  try {
+    const { authority } = fleet;
+    const signers = [await authority.issueSigner('receipt'), await authority.issueSigner('desired')];
+    const keys = { rootPem: authority.rootPem, ...(await authority.issueCentre()), signerPems: signers.map((one) => one.certificatePem) };
+    await peer.call('start', { file: path.join(dir, 'peer.db'), port: mosquitto.centrePort, ...keys });
+    const where = { identities: fleet.identities, host: '127.0.0.1', port: mosquitto.port, seed: options.seed };
+    await park.start(where, CONNECT_EVERY_MS, CONNECT_MS);
+    await delay(options.warmUpS * 1000);
+    const [before, cpu, brokerCpu, fromMs] = [
+      await park.figures(),
+      peer.cpuSeconds(),
+      cpuSeconds(mosquitto.program.pid),
+      performance.now(),
+    ];
+    await delay(options.seconds * 1000);
+    const after = await park.figures();
+    const seconds = (performance.now() - fromMs) / 1000;
+    const per1000 = (now: number, then: number): number => ((now - then) / seconds / units) * 1000;
+    const result = {
+      units,
+      cpuPer1000: per1000(peer.cpuSeconds(), cpu),
+      brokerCpuPer1000: per1000(cpuSeconds(mosquitto.program.pid), brokerCpu),
+      batchesPerS: (after.journalBatches - before.journalBatches) / seconds,
+      acknowledgedMs: spread(after.trips),
+    };
+    options.say(`peer, ${units} units: ${result.cpuPer1000.toFixed(3)} + ${result.brokerCpuPer1000.toFixed(3)} CPU per 1,000 units`);
+    return result;
+  } finally {
+    await park.close();
+    await peer.close();
+    await mosquitto.program.stop();
+  }
+}
