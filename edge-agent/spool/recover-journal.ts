@@ -107,7 +107,7 @@ function beginEpoch(
     index.set('applied', 0);
     index.set('head', GENESIS_PREV);
   });
-  const opened = openLog(disk, folder, epoch, 0, () => {});
+  const opened = openLog(disk, folder, epoch, { next: 0, head: undefined }, () => {});
   return { epoch, index, opened, genesis: { previous, why }, rebuilt };
 }
 
@@ -125,7 +125,8 @@ function replay(disk: Disk, folder: string, epoch: string, index: IndexDb, appli
     });
     batch = [];
   };
-  const opened = openLog(disk, folder, epoch, applied, (record) => {
+  const head = applied > 0 ? String(index.get('head')) : undefined;
+  const opened = openLog(disk, folder, epoch, { next: applied, head }, (record) => {
     batch.push(record);
     if (batch.length >= BATCH) flush();
   });
