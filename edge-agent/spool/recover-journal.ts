@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import type { Disk } from '@longroof/base/disk';
+import { type Disk, syncFile } from '@longroof/base/disk';
 import { errorCode, Fault } from '@longroof/base/errors';
 import { GENESIS_PREV, type JournalRecord, recordHash } from '@longroof/protocol/journal';
 import { listSegments, type OpenedLog, openLog } from '../journal/log.js';
@@ -111,6 +111,14 @@ function beginEpoch(
   return { epoch, index, opened, genesis: { previous, why }, rebuilt };
 }
 
+/** A killed recorder may have written records and not flushed them: the index may know of none that a power cut can still take. */
+function syncTail(disk: Disk, folder: string, epoch: string): void {
+  const last = listSegments(disk, folder).epochs.get(epoch)?.at(-1);
+  if (!last) return;
+  syncFile(disk, last.file);
+  disk.syncDirectory(folder);
+}
+
 /** Hands every record from `applied` on to the index. */
 function replay(disk: Disk, folder: string, epoch: string, index: IndexDb, applied: number): OpenedLog {
   let batch: JournalRecord[] = [];
@@ -125,6 +133,7 @@ function replay(disk: Disk, folder: string, epoch: string, index: IndexDb, appli
     });
     batch = [];
   };
+  syncTail(disk, folder, epoch);
   const head = applied > 0 ? String(index.get('head')) : undefined;
   const opened = openLog(disk, folder, epoch, { next: applied, head }, (record) => {
     batch.push(record);

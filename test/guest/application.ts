@@ -60,10 +60,14 @@ export async function layOutApplication(target: string): Promise<void> {
       recursive: true,
       filter: (file) => !/\.(map|d\.ts|tsbuildinfo)$|\.test\.js$/.test(file),
     });
-    if (fs.existsSync(path.join(ROOT, workspace, 'bin'))) fs.cpSync(path.join(ROOT, workspace, 'bin'), path.join(to, 'bin'), { recursive: true });
+    if (fs.existsSync(path.join(ROOT, workspace, 'bin')))
+      fs.cpSync(path.join(ROOT, workspace, 'bin'), path.join(to, 'bin'), { recursive: true });
     fs.symlinkSync(`../../${workspace}`, path.join(scope, workspace));
   }
-  for (const [name, file] of [['better-sqlite3', 'better_sqlite3.node'], ['epoll', 'epoll.node']] as const) {
+  for (const [name, file] of [
+    ['better-sqlite3', 'better_sqlite3.node'],
+    ['epoll', 'epoll.node'],
+  ] as const) {
     const release = path.join(target, 'node_modules', name, 'build/Release');
     fs.mkdirSync(release, { recursive: true });
     fs.copyFileSync(await nativeModule(name, file), path.join(release, file));

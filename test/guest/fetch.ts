@@ -32,7 +32,11 @@ export function cacheFolder(): string {
   return folder;
 }
 
-export async function command(name: string, args: readonly string[], options: { cwd?: string; env?: Record<string, string> } = {}): Promise<string> {
+export async function command(
+  name: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<string> {
   const env = { ...process.env, ...options.env };
   const { stdout } = await run(name, [...args], { maxBuffer: OUTPUT_BYTES_MAX, ...(options.cwd ? { cwd: options.cwd } : {}), env });
   return stdout;
@@ -88,7 +92,7 @@ export async function nativeModule(name: string, file: string): Promise<string> 
     const copy = path.join(folder, 'node_modules', name);
     fs.cpSync(source, copy, { recursive: true, filter: (from) => !from.startsWith(path.join(source, 'build')) });
     fs.symlinkSync(path.join(ROOT, 'node_modules/nan'), path.join(folder, 'node_modules/nan'));
-    const gyp = path.join(path.dirname(fs.realpathSync(process.execPath)), '../lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js');
+    const gyp = path.join(ROOT, 'node_modules/node-gyp/bin/node-gyp.js');
     const headers = path.resolve(path.dirname(fs.realpathSync(process.execPath)), '..');
     await command(process.execPath, [gyp, 'rebuild', '--release', '--arch=arm64', `--nodedir=${headers}`], { cwd: copy, env: CROSS });
     const built = path.join(copy, 'build/Release', file);

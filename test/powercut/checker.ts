@@ -29,7 +29,7 @@ export interface Finding {
 
 export type FromChecker = { kind: 'progress'; fragments: number } | { kind: 'finding'; finding: Finding };
 
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 
 function fsck(spool: string, folder: string): string[] {
   const scratch = fs.mkdtempSync(path.join(folder, 'scratch-'));
@@ -51,7 +51,9 @@ function checkMounted(spool: string, folder: string, promised: Promised, journal
   }
   // A spool whose making was cut off holds nothing yet; the start makes it anew.
   if (!promised.any) found.length = 0;
-  const core = openCore(spoolOptions(spool, journalKeyPem, 'boot-2', new SimClock(9000, promised.utcMs + DAY_MS / 24)));
+  const clock = new SimClock(9000, promised.utcMs + HOUR_MS);
+  // With room enough: this start shall not reclaim what is looked for.
+  const core = openCore({ ...spoolOptions(spool, journalKeyPem, 'boot-2', clock), quotaBytes: 2 ** 30 });
   try {
     found.push(...missing(core, promised));
   } finally {

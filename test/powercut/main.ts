@@ -15,8 +15,8 @@ import { record } from './recording.js';
 import { replayAll } from './replays.js';
 
 const options = new Command('test:powercut')
-  .option('--commits <n>', 'how long the recording is whose crash points are replayed', Number, 120)
-  .option('--reordered <n>', 'random subsets of unflushed writes at each place', Number, 2)
+  .option('--commits <n>', 'how long the recording is whose crash points are replayed', Number, 70)
+  .option('--reordered <n>', 'random subsets of unflushed writes at each place', Number, 1)
   .option('--only <word>', 'only parts whose name holds the word')
   .option('--keep', 'keep the folder', false)
   .parse()
