@@ -17,6 +17,7 @@ const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const journalKeyPem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 const journalKey = pair.publicKey.export({ type: 'spki', format: 'pem' }) as string;
 const EPOCH = 'ab'.repeat(16);
+const START = { next: 0, head: undefined };
 const wall = { utcMs: 1795000000000, source: 'ntp', errorMs: 20 } as const;
 
 function chain(next = 0, head = GENESIS_PREV): Chain {
@@ -40,7 +41,7 @@ function folder(t: { teardown(run: () => void): void }): string {
 
 t.test('records are read back across segments, from anywhere, within the bytes asked for', async (t) => {
   const at = folder(t);
-  const { log } = openLog(systemDisk, at, EPOCH, 0, () => {});
+  const { log } = openLog(systemDisk, at, EPOCH, START, () => {});
   const writer = chain();
   for (let round = 0; round < 30; round++) {
     const batch = writer.encode(drafts(100, 600), undefined);
@@ -69,7 +70,7 @@ t.test('records are read back across segments, from anywhere, within the bytes a
   t.equal(log.oldest, second);
   t.throws(() => log.read(0, 100), { code: 'LR_JOURNAL_GONE' });
   log.close();
-  const again = openLog(systemDisk, at, EPOCH, second, () => {});
+  const again = openLog(systemDisk, at, EPOCH, { next: second, head: undefined }, () => {});
   t.equal(again.next, 3000);
   t.equal(again.head, writer.head);
   t.ok(log.bytes < 30 * 100 * 1000 && SEGMENT_BYTES === 2 ** 20);
@@ -77,7 +78,7 @@ t.test('records are read back across segments, from anywhere, within the bytes a
 
 t.test('a checkpoint is due after 100 records or five minutes, and is signed', async (t) => {
   const at = folder(t);
-  const { log } = openLog(systemDisk, at, EPOCH, 0, () => {});
+  const { log } = openLog(systemDisk, at, EPOCH, START, () => {});
   const writer = chain();
   const add = (count: number, monoMs: number): void => {
     const batch = writer.encode(drafts(count), writer.checkpointDue(monoMs) ? { monoMs, wall } : undefined);
@@ -100,17 +101,17 @@ t.test('a checkpoint is due after 100 records or five minutes, and is signed', a
 
 t.test('a torn tail is cut off; anything else that breaks the chain is refused', async (t) => {
   const at = folder(t);
-  const { log } = openLog(systemDisk, at, EPOCH, 0, () => {});
+  const { log } = openLog(systemDisk, at, EPOCH, START, () => {});
   const batch = chain().encode(drafts(5), undefined);
   log.append(batch.bytes, batch.next);
   log.close();
   const file = path.join(at, readdirSync(at)[0]!);
   appendFileSync(file, batch.bytes.subarray(0, 50));
-  const opened = openLog(systemDisk, at, EPOCH, 0, () => {});
+  const opened = openLog(systemDisk, at, EPOCH, START, () => {});
   t.match(opened, { next: 5, head: batch.head, cutBytes: 50 });
   opened.log.close();
   appendFileSync(file, '{"seq":5}\n');
-  t.throws(() => openLog(systemDisk, at, EPOCH, 0, () => {}), { code: 'LR_JOURNAL_RECORD' });
+  t.throws(() => openLog(systemDisk, at, EPOCH, START, () => {}), { code: 'LR_JOURNAL_RECORD' });
 });
 
 t.test('a batch that fails leaves nothing behind, and goes through the next time', async (t) => {
@@ -132,7 +133,7 @@ t.test('a batch that fails leaves nothing behind, and goes through the next time
       },
       datasync: (fd) => (failing === 'datasync' && fails < 2 ? fail() : systemDisk.datasync(fd)),
     };
-    const { log, next, head } = openLog(disk, at, EPOCH, 0, () => {});
+    const { log, next, head } = openLog(disk, at, EPOCH, START, () => {});
     const writer = chain(next, head);
     for (let attempt = 0; attempt < 2; attempt++) {
       const batch = writer.encode(drafts(3), undefined);
@@ -144,7 +145,7 @@ t.test('a batch that fails leaves nothing behind, and goes through the next time
     writer.adopt(batch);
     log.close();
     t.match(
-      openLog(systemDisk, at, EPOCH, 0, () => {}),
+      openLog(systemDisk, at, EPOCH, START, () => {}),
       { next: next + 4, head: batch.head, cutBytes: 0 },
     );
   }

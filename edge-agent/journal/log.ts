@@ -53,14 +53,23 @@ export function listSegments(disk: Disk, directory: string): { epochs: Map<strin
 }
 
 /**
- * Opens the journal of an epoch, checking the chain of every record from `fromSeq` on, which `visit` gets in order. Throws
- * `corrupt` where a chain is broken elsewhere than in the last line.
+ * Opens the journal of an epoch, checking the chain of every record from `from.next` on, which `visit` gets in order. `from.head`, where it
+ * is known, is the hash of the record before: the segment that begins there may hold nothing yet. Throws `corrupt` where a chain is broken
+ * elsewhere than in the last line.
  */
-export function openLog(disk: Disk, directory: string, epoch: string, fromSeq: number, visit: (record: JournalRecord) => void): OpenedLog {
+export function openLog(
+  disk: Disk,
+  directory: string,
+  epoch: string,
+  from: ChainPosition,
+  visit: (record: JournalRecord) => void,
+): OpenedLog {
   const segments = listSegments(disk, directory).epochs.get(epoch) ?? [];
   let first = 0;
-  while (first + 1 < segments.length && segments[first + 1]!.firstSeq <= fromSeq) first += 1;
-  let at: ChainPosition = { next: segments[first]?.firstSeq ?? 0, head: segments[first]?.firstSeq ? undefined : GENESIS_PREV };
+  while (first + 1 < segments.length && segments[first + 1]!.firstSeq <= from.next) first += 1;
+  const next = segments[first]?.firstSeq ?? 0;
+  const head = next === 0 ? GENESIS_PREV : next === from.next ? from.head : undefined;
+  let at: ChainPosition = { next, head };
   let cutBytes = 0;
   let last: JournalRecord | undefined;
   for (let index = first; index < segments.length; index++) {
@@ -68,7 +77,7 @@ export function openLog(disk: Disk, directory: string, epoch: string, fromSeq: n
     const bytes = readSegmentFile(disk, segment);
     const end = readSegment(bytes, at, (record) => {
       last = record;
-      if (record.seq >= fromSeq) visit(record);
+      if (record.seq >= from.next) visit(record);
     });
     if (end.fault) {
       const isTail = index === segments.length - 1 && bytes.indexOf(0x0a, end.goodBytes) < 0;
@@ -79,8 +88,8 @@ export function openLog(disk: Disk, directory: string, epoch: string, fromSeq: n
     }
     at = end;
   }
-  const head = at.head ?? GENESIS_PREV;
-  return { log: new JournalLog(disk, directory, epoch, segments, at.next), epoch, next: at.next, head, cutBytes, last };
+  const log = new JournalLog(disk, directory, epoch, segments, at.next);
+  return { log, epoch, next: at.next, head: at.head ?? GENESIS_PREV, cutBytes, last };
 }
 
 function readSegmentFile(disk: Disk, segment: SegmentInfo): Buffer {

@@ -69,6 +69,8 @@ export function checkJournal(
       findings.note('journal-key', JOURNAL_FOLDER, `${verdict.unchecked} checkpoints not checked: no key in ${epoch}`);
     if (isCurrent && verdict.next < applied)
       findings.bad('journal-short', JOURNAL_FOLDER, `ends before record ${verdict.next}; the index knows ${applied}`);
+    // What the index has not taken in yet, an orderly end among it, has no rows yet either.
+    if (isCurrent && index && verdict.next > applied) facts.clean = false;
     if (isCurrent && verdict.next > applied)
       findings.note('journal-ahead', JOURNAL_FOLDER, `${verdict.next - applied} records that the index takes in at the next start`);
   }

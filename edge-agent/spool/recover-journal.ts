@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import type { Disk } from '@longroof/base/disk';
+import { type Disk, syncFile } from '@longroof/base/disk';
 import { errorCode, Fault } from '@longroof/base/errors';
 import { GENESIS_PREV, type JournalRecord, recordHash } from '@longroof/protocol/journal';
 import { listSegments, type OpenedLog, openLog } from '../journal/log.js';
@@ -107,8 +107,16 @@ function beginEpoch(
     index.set('applied', 0);
     index.set('head', GENESIS_PREV);
   });
-  const opened = openLog(disk, folder, epoch, 0, () => {});
+  const opened = openLog(disk, folder, epoch, { next: 0, head: undefined }, () => {});
   return { epoch, index, opened, genesis: { previous, why }, rebuilt };
+}
+
+/** A killed recorder may have written records and not flushed them: the index may know of none that a power cut can still take. */
+function syncTail(disk: Disk, folder: string, epoch: string): void {
+  const last = listSegments(disk, folder).epochs.get(epoch)?.at(-1);
+  if (!last) return;
+  syncFile(disk, last.file);
+  disk.syncDirectory(folder);
 }
 
 /** Hands every record from `applied` on to the index. */
@@ -125,7 +133,9 @@ function replay(disk: Disk, folder: string, epoch: string, index: IndexDb, appli
     });
     batch = [];
   };
-  const opened = openLog(disk, folder, epoch, applied, (record) => {
+  syncTail(disk, folder, epoch);
+  const head = applied > 0 ? String(index.get('head')) : undefined;
+  const opened = openLog(disk, folder, epoch, { next: applied, head }, (record) => {
     batch.push(record);
     if (batch.length >= BATCH) flush();
   });

@@ -1,15 +1,18 @@
 /**
  * Second half of opening: reels and index agree again (S2). Unfinished reels are scanned; verified fragments without a row get one,
  * as pending; the rest of the file is cut off. Files of reels that a durable record disposed of are removed; reels whose file is gone
- * are reported as lost. Reels that were finished and indexed are not read.
+ * are reported as lost. Reels that were finished and indexed are not read. What a killed recorder had written without a flush is flushed
+ * before it is indexed (S1): it verifies, yet stands in the kernel's memory only.
  */
+
+import path from 'node:path';
 import type { MonoMs } from '@longroof/base/clock';
-import type { Disk } from '@longroof/base/disk';
+import { type Disk, syncFile } from '@longroof/base/disk';
 import { type FragmentMeta, parseStreamText } from '@longroof/protocol/fragment';
 import type { CatalogBody, DisposalBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
 import type { IndexDb } from './index-db.js';
-import { listReels, listStreams, type ReelFile } from './layout.js';
+import { listReels, listStreams, REELS_FOLDER, type ReelFile } from './layout.js';
 import { adjoins, durationMs, type FragmentRow, fragmentRow, type ReelRow, receiptedRuns, rungOf } from './rows.js';
 import { parseReelName, reelName, type ScannedFragment, scanReel } from './scan.js';
 import { REEL_CLOSED, REEL_GONE } from './schema.js';
@@ -48,6 +51,7 @@ export interface ReelRecovery {
 export function recoverReels(recovery: ReelRecovery): ReelFindings {
   const { disk, root, index } = recovery;
   const { streams, stray } = listStreams(disk, root);
+  disk.syncDirectory(path.join(root, REELS_FOLDER));
   const findings: ReelFindings = {
     ...{ streams: new Map(), catalogs: [], losses: [], stray, maxRun: 0, addedFragments: 0, cutBytes: 0, damaged: [] },
   };
@@ -117,6 +121,10 @@ function recoverFile(
     findings.cutBytes += scanned.fileBytes - scanned.goodBytes;
     if (scanned.fragments.length > 0) disk.truncate(file.file, scanned.goodBytes);
     else disk.remove(file.file);
+  }
+  if (added.length > 0 && !isCatalogued) {
+    syncFile(disk, file.file);
+    disk.syncDirectory(path.dirname(file.file));
   }
   if (lost.length > 0) findings.losses.push(lossOf(file, lost, 'damaged'));
   if (scanned.fragments.length === 0) {
