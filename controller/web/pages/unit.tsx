@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { CoverageShape, UnitShape } from '../../api/shapes.js';
 import { rangeOf, type TimelineSpan, useCoverage, useUnit } from '../api/queries.js';
+import { Live } from '../live/live.js';
 import { type GroupedGap, groupedGaps, type Range, type Row, rowsOf } from '../logic/coverage.js';
 import { CameraChip, UnitStateBadge } from '../parts/badges.js';
 import { Icon } from '../parts/icons.js';
@@ -31,6 +32,7 @@ export function UnitPage({ id }: { id: string }) {
       {(found) => (
         <Stack gap="md">
           <Head unit={found} />
+          <Live unit={found} />
           <Footage unit={found} />
           <Refusals unit={found} />
         </Stack>
