@@ -8,7 +8,7 @@ import {
   useQuery,
   useQueryClient,
 } from '@tanstack/react-query';
-import type { CoverageShape, LiveShape, PullShape, SessionShape, UnitShape } from '../../api/shapes.js';
+import type { CoverageShape, PullShape, SessionShape, UnitShape } from '../../api/shapes.js';
 import type { Range } from '../logic/coverage.js';
 import { ApiFault, request } from './client.js';
 import { nowMs } from './clock.js';
@@ -199,21 +199,5 @@ export interface ViewGrant {
 export function useRequestView(pullId: string) {
   return useMutation({
     mutationFn: (reason: string) => request<ViewGrant>('POST', `/api/pulls/${encodeURIComponent(pullId)}/views`, { reason }),
-  });
-}
-
-/** Who watches what now. */
-export function useLives(): UseQueryResult<LiveShape[]> {
-  return useQuery({
-    queryKey: ['live'],
-    queryFn: async ({ signal }) => (await request<{ looks: LiveShape[] }>('GET', '/api/live', undefined, signal)).looks,
-    refetchInterval: FLEET_MS,
-  });
-}
-
-export function useBeginLive(unitId: string) {
-  return useMutation({
-    mutationFn: (wanted: { camera: string; reason: string }) =>
-      request<LiveShape>('POST', `/api/units/${encodeURIComponent(unitId)}/live`, wanted),
   });
 }

@@ -3,7 +3,7 @@ import { Alert, Button, Loader, Paper, SegmentedControl, Text, Title } from '@ma
 import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LiveShape, UnitShape } from '../../api/shapes.js';
-import { useBeginLive, useLives } from '../api/queries.js';
+import { useBeginLive, useLives } from '../api/desk-queries.js';
 import { Icon } from '../parts/icons.js';
 import { ReasonDialog } from '../parts/reason-dialog.js';
 import { useMayView } from '../parts/session.js';
