@@ -27,6 +27,7 @@ import { RestoreReader } from './fleet/restores.js';
 import { UnitReader } from './fleet/units.js';
 import { createIngest, type Ingest } from './ingest/ingest.js';
 import { type CentreKeys, checkKeys, openKeys } from './keys.js';
+import { LiveDesk } from './live/desk.js';
 import { Playback } from './playback/playback.js';
 import { RestoreReport } from './restore-report.js';
 import type { BlobStore } from './store/blobs.js';
@@ -49,12 +50,14 @@ export class Centre {
   readonly mqttUrl: string;
   readonly #store: Store;
   readonly #ingest: Ingest;
+  readonly #live: LiveDesk;
   readonly #api: FastifyInstance;
   readonly #report: RestoreReport;
 
   private constructor(parts: {
     store: Store;
     ingest: Ingest;
+    live: LiveDesk;
     api: FastifyInstance;
     report: RestoreReport;
     httpUrl: string;
@@ -62,6 +65,7 @@ export class Centre {
   }) {
     this.#store = parts.store;
     this.#ingest = parts.ingest;
+    this.#live = parts.live;
     this.#api = parts.api;
     this.#report = parts.report;
     this.httpUrl = parts.httpUrl;
@@ -80,17 +84,22 @@ export class Centre {
       const { rootPem } = authority;
       const { broker, partitions, url } = makeBroker({ config, keys, rootPem, disk, clock, log });
       const signers = { receipt: signer(keys.receipt), desired: signer(keys.desired) };
-      const ingest = createIngest({ store, blobs, broker, keys: signers, rootPem, clock, log, ...(partitions ? { partitions } : {}) });
+      const show = (...piece: Parameters<LiveDesk['take']>): void => live.take(...piece);
+      const parts = { store, blobs, broker, keys: signers, rootPem, clock, log, live: show };
+      const ingest = createIngest({ ...parts, ...(partitions ? { partitions } : {}) });
+      const live = new LiveDesk({ store, link: ingest, clock, log: log.child({ part: 'live' }) });
       const heard = (): Fault | undefined => partitions?.broker.fault;
-      const api = await openApi({ ...options, store, ingest, blobs, broker, heard, keys, secrets, authority });
+      const api = await openApi({ ...options, store, ingest, live, blobs, broker, heard, keys, secrets, authority });
       undo.push(() => api.close());
       await ingest.start();
       undo.push(() => ingest.stop());
+      live.start();
+      undo.push(() => live.stop());
       await api.listen({ host: http.host, port: http.port });
       const report = new RestoreReport({ db: store.db, data, disk, clock, log });
       await report.start();
       const httpUrl = `http://${hostPort(http.host, portOf(api))}`;
-      return new Centre({ store, ingest, api, report, httpUrl, mqttUrl: url() });
+      return new Centre({ store, ingest, live, api, report, httpUrl, mqttUrl: url() });
     } catch (error) {
       for (const act of undo.reverse()) await act();
       throw error;
@@ -100,8 +109,8 @@ export class Centre {
   /** Throws what went wrong first, after trying all of it. */
   async stop(): Promise<void> {
     const results: PromiseSettledResult<unknown>[] = [];
-    for (const act of [() => this.#api.close(), () => this.#ingest.stop(), () => this.#report.stop(), () => this.#store.close()])
-      results.push(...(await Promise.allSettled([act()])));
+    const parts = [() => this.#live.stop(), () => this.#ingest.stop(), () => this.#report.stop(), () => this.#store.close()];
+    for (const act of [() => this.#api.close(), ...parts]) results.push(...(await Promise.allSettled([act()])));
     for (const result of results) if (result.status === 'rejected') throw toFault(result.reason, 'stop');
   }
 }
@@ -135,6 +144,7 @@ async function openData({ config, clock, disk, log }: CentreOptions): Promise<Da
 
 interface ApiNeeds extends CentreOptions, Pick<Data, 'store' | 'blobs' | 'keys' | 'secrets'> {
   ingest: Ingest;
+  live: LiveDesk;
   broker: Broker;
   /** Why units are not heard, where a broker that is not ours is to blame. */
   heard: () => Fault | undefined;
@@ -148,6 +158,7 @@ async function openApi({
   log,
   store,
   ingest,
+  live,
   blobs,
   broker,
   heard,
@@ -166,6 +177,7 @@ async function openApi({
     restores: new RestoreReader(db),
     pulls: new Pulls({ store, ingest, clock }),
     holds: new Holds({ store, ingest, clock }),
+    live,
     playback: new Playback({ db, blobs, clock }),
     answers: new Answers({ db, clock, signer: answerSigner, storeEpoch: store.storeEpoch }),
     exporter: new Exporter({

@@ -261,7 +261,7 @@ export class Agent {
       disk,
       clock,
       log: log.child({ part: 'command' }),
-      dir: spool.path,
+      ...{ dir: spool.path, live: (wanted) => this.#uplink?.live(wanted) },
       runAs: () => this.#runAs(),
     });
     this.#commander.start();

@@ -4,6 +4,7 @@
  */
 import type { UtcMs } from '@longroof/base/clock';
 import type { FragmentMeta, PullRendition, Rendition } from './fragment.js';
+import type { DesiredLive } from './live.js';
 
 export const MESSAGE_BYTES_MAX = 128 * 1024;
 /** One of this fleet has about 900. */
@@ -62,6 +63,8 @@ export type AckMessage =
   | { what: 'journal'; epoch: string; next: number }
   | { what: 'part'; handle: number; offset: number }
   | { what: 'rewind'; handle: number; offset: number }
+  /** Of a piece that is shown live; `handle` counts for itself. */
+  | { what: 'live'; handle: number; offset: number }
   | { what: 'want-init'; handle: number; initSha256: string }
   | { what: 'refused'; topic: string; code: string; message: string; handle?: number; limit?: number };
 
@@ -98,6 +101,8 @@ export interface DesiredState {
   pulls: DesiredPull[];
   /** All that the unit should hold; left out where it was never asked to hold anything. */
   holds?: DesiredHold[];
+  /** Cameras that somebody watches, all of them; left out where there are none. Not kept through a restart. */
+  live?: DesiredLive[];
 }
 export interface DesiredPull {
   pullId: string;

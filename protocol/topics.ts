@@ -20,6 +20,11 @@ export function upTopic(unit: string, name: Up): string {
   return `${unitPrefix(unit)}/${name}`;
 }
 
+/** Pieces of a camera that somebody watches. */
+export function liveTopic(unit: string, camera: string): string {
+  return `${unitPrefix(unit)}/live/${camera}`;
+}
+
 export function downTopic(unit: string, name: Down): string {
   return `${unitPrefix(unit)}/down/${name}`;
 }

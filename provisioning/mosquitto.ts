@@ -31,10 +31,12 @@ export function accessList(): string {
     '# The centre, by the name in its certificate.',
     `user ${CENTRE_NAME}`,
     'topic read lr/1/+/+/+',
+    'topic read lr/1/+/+/live/+',
     'topic write lr/1/+/+/down/+',
     '',
     '# Every unit: %u is the name in its certificate. The centre checks the part before it.',
     ...UP.map((up) => `pattern write lr/1/+/%u/${up}`),
+    'pattern write lr/1/+/%u/live/+',
     'pattern read lr/1/+/%u/down/+',
     '',
   ].join('\n');

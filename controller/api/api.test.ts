@@ -16,6 +16,7 @@ import { CoverageReader } from '../fleet/coverage.js';
 import { Holds } from '../fleet/holds.js';
 import { Pulls } from '../fleet/pulls.js';
 import { UnitReader } from '../fleet/units.js';
+import { LiveDesk } from '../live/desk.js';
 import { Playback } from '../playback/playback.js';
 import { makeFootage, storeFootage } from '../playback/test-footage.js';
 import { firstAuditBreak } from '../store/audit.js';
@@ -61,6 +62,8 @@ async function rig(name: string): Promise<Rig> {
   fs.writeFileSync(path.join(page, 'index.html'), '<!doctype html><title>Longroof</title>');
   fs.writeFileSync(path.join(page, 'assets', 'a-1234.js'), '1');
   const ingest = { isOnline: () => true, sendDesired: async () => {} };
+  const link = { ...ingest, watchLive: () => undefined, acknowledgeLive: () => undefined };
+  const live = new LiveDesk({ store, link, clock, log: silentLog });
   const app = await createApi({
     people,
     views: new ViewTokens(Buffer.alloc(32, 1), clock),
@@ -73,6 +76,7 @@ async function rig(name: string): Promise<Rig> {
     exporter: { prepare: async () => anExport },
     answers: new Answers({ db, clock, signer: { key: receiptKey, certPem: 'a certificate' }, storeEpoch: store.storeEpoch }),
     restores: { list: async () => [] },
+    live,
     clock,
     log: silentLog,
     sessionKey: Buffer.alloc(32, 2),

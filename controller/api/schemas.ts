@@ -1,7 +1,17 @@
 /** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
 import { RATE_PATTERN } from '../fleet/rate.js';
-import type { CoverageShape, HoldShape, ProblemShape, PullShape, ReceiptShape, RestoreShape, SessionShape, UnitShape } from './shapes.js';
+import type {
+  CoverageShape,
+  HoldShape,
+  LiveShape,
+  ProblemShape,
+  PullShape,
+  ReceiptShape,
+  RestoreShape,
+  SessionShape,
+  UnitShape,
+} from './shapes.js';
 
 const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -192,6 +202,23 @@ export const Hold = Type.Object({
 });
 export const Holds = Type.Object({ holds: Type.Array(Hold) });
 
+export const LiveRequest = closed({
+  camera: name('the camera'),
+  reason: Type.String({ maxLength: 500, description: 'why; stands in the audit chain' }),
+});
+export const Live = Type.Object({
+  id: Type.String(),
+  unitId: Type.String(),
+  camera: Type.String(),
+  person: Type.String(),
+  reason: Type.String(),
+  begun: time(),
+  endsBy: time('at the latest'),
+});
+export const Lives = Type.Object({ looks: Type.Array(Live) });
+export const LiveParams = closed({ id: Type.String({ pattern: '^[0-9a-f-]{36}$' }) });
+export const LiveQuery = closed({ after: Type.Optional(Type.String({ pattern: '^\\d{1,12}$', description: 'number of the last piece' })) });
+
 export const Restore = Type.Object({
   storeEpoch: Type.String(),
   before: Type.String({ description: 'epoch of the store that was backed up' }),
@@ -255,5 +282,6 @@ export const HELD: [
   Same<Static<typeof Restore>, RestoreShape>,
   Same<Static<typeof Receipt>, ReceiptShape>,
   Same<Static<typeof Hold>, HoldShape>,
+  Same<Static<typeof Live>, LiveShape>,
   Same<Static<typeof Problem>, ProblemShape>,
-] = [true, true, true, true, true, true, true, true];
+] = [true, true, true, true, true, true, true, true, true];

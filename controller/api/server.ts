@@ -18,10 +18,12 @@ import type { Holds } from '../fleet/holds.js';
 import type { PullRequest } from '../fleet/pulls.js';
 import type { RestoreReader } from '../fleet/restores.js';
 import type { UnitReader } from '../fleet/units.js';
+import type { LiveDesk } from '../live/desk.js';
 import type { Playback } from '../playback/playback.js';
 import { Doorkeeper, SESSION_MS } from './access.js';
 import { exportRoutes } from './export-routes.js';
 import { holdRoutes } from './hold-routes.js';
+import { liveRoutes } from './live-routes.js';
 import { mediaRoutes } from './media-routes.js';
 import { type CounterGroups, Metrics } from './metrics.js';
 import { installPage } from './page.js';
@@ -56,6 +58,7 @@ export interface ApiParts {
   answers: Answers;
   holds: Pick<Holds, 'place' | 'lift' | 'list'>;
   restores: Pick<RestoreReader, 'list'>;
+  live: Pick<LiveDesk, 'begin' | 'pieces' | 'end' | 'list'>;
   clock: Clock;
   log: Log;
 }
@@ -99,6 +102,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   pullRoutes(app, options);
   pullEndRoutes(app, options);
   holdRoutes(app, options);
+  liveRoutes(app, options);
   mediaRoutes(app, options);
   stripRoutes(app, options);
   exportRoutes(app, options);

@@ -28,7 +28,7 @@ export function maySubscribe(unit: string, topic: string): boolean {
   return topic === `${down}#` || ['ack', 'desired', 'receipt'].some((name) => topic === down + name);
 }
 
-export type TopicVerdict = { up: Up } | { fault: Fault; close: boolean };
+export type TopicVerdict = { up: Up } | { live: string } | { fault: Fault; close: boolean };
 
 /** A packet under another's name closes the connection; one that is merely not of the protocol is refused. */
 export function readTopic(unit: string, packet: { topic: string; qos: number; retain: boolean }): TopicVerdict {
@@ -37,6 +37,7 @@ export function readTopic(unit: string, packet: { topic: string; qos: number; re
   const parsed = parseTopic(packet.topic);
   if (!packet.topic.startsWith(`${unitPrefix(unit)}/`))
     return { fault: new Fault('denied', 'LR_TOPIC', `a message under another's name: ${shown}`), close: true };
+  if (parsed && 'live' in parsed && !packet.retain) return { live: parsed.live };
   if (!parsed || !('up' in parsed)) return { fault: new Fault('denied', 'LR_TOPIC', `no topic for a unit: ${shown}`), close: false };
   if (packet.retain && parsed.up !== 'status')
     return { fault: new Fault('denied', 'LR_RETAIN', `a retained message on ${parsed.up}`), close: false };

@@ -21,6 +21,8 @@ export interface BrokerHandlers {
   connected(session: Session): void;
   /** `last` is the will, delivered after the connection broke. The payload is a view that stays valid. A rejection is a bug. */
   message(session: Session, up: Up, payload: Uint8Array, last: boolean): Promise<void>;
+  /** A chunk of a piece that is to be shown at once; handled before it returns. Left out: nobody is shown anything. */
+  live?(unit: string, camera: string, payload: Uint8Array): void;
   /** After the last message of the session. */
   disconnected(session: Session): Promise<void>;
   /** Something was refused before it became a message. `unit` is empty where no certificate of the fleet names one. */
@@ -34,6 +36,10 @@ export interface Broker {
   readonly port: number;
   /** Resolves when the bytes are with the connection, so that whoever answers is no faster than who listens. */
   publish(session: Session, down: Down, payload: Buffer, qos: 0 | 1): Promise<void>;
+  /** To a unit that may be another worker's; resolves as `publish` does. Nothing where it is not to be reached. */
+  tell(unit: string, down: Down, payload: Buffer, qos: 0 | 1): Promise<void>;
+  /** Whether pieces of this unit's cameras are heard from now on, whoever holds its partition. */
+  watch(unit: string, on: boolean): void;
   /** The live session of a unit. */
   session(unit: string): Session | undefined;
   kick(session: Session, why: Fault): void;

@@ -121,6 +121,14 @@ class EmbeddedBroker implements Broker {
     return (session as EmbeddedSession).publish(down, payload, qos);
   }
 
+  async tell(unit: string, ...what: [Parameters<Broker['publish']>[1], Buffer, 0 | 1]): Promise<void> {
+    const session = this.#sessions.get(unit);
+    if (session) await this.publish(session, ...what);
+  }
+
+  /** All that units send comes here. */
+  watch(): void {}
+
   kick(session: Session, why: Fault): void {
     this.#options.log.info({ unit: session.unit, error: why }, 'connection closed by us');
     (session as EmbeddedSession).close();
@@ -224,7 +232,11 @@ class EmbeddedBroker implements Broker {
     }
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
     const verdict = readTopic(session.unit, packet);
-    if ('up' in verdict) {
+    if ('live' in verdict) {
+      this.counters.messagesIn += 1;
+      this.counters.bytesIn += payload.length;
+      this.#handlers?.live?.(session.unit, verdict.live, payload);
+    } else if ('up' in verdict) {
       this.counters.messagesIn += 1;
       this.counters.bytesIn += payload.length;
       const last = client.closed;

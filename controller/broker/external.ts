@@ -8,7 +8,7 @@ import { Fault, toFault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
-import { type Down, downTopic, partition } from '@longroof/protocol/topics';
+import { type Down, downTopic, liveTopic, partition } from '@longroof/protocol/topics';
 import { readTopic } from './admission.js';
 import { type BrokerCounters, type BrokerHandlers, newBrokerCounters, type PartitionedBroker, type Session } from './broker.js';
 import { type BrokerAddress, type BrokerLink, type BrokerMessage, openBrokerLink } from './broker-link.js';
@@ -50,6 +50,8 @@ class ExternalBroker implements PartitionedBroker {
   readonly #parts = new Set<string>();
   /** Of those, what the broker has granted on this connection. */
   readonly #heardParts = new Set<string>();
+  /** Units whose pieces are heard. */
+  readonly #watched = new Set<string>();
   readonly #kicker: Kicker;
   readonly #stopping = new AbortController();
   #handlers: BrokerHandlers | undefined;
@@ -79,6 +81,7 @@ class ExternalBroker implements PartitionedBroker {
         counters.connected += 1;
         handlers.connected(session);
       },
+      live: (unit, camera, payload) => handlers.live?.(unit, camera, payload),
       message: (session, up, payload, last) => handlers.message(session, up, payload, last),
       disconnected(session) {
         counters.connected -= 1;
@@ -99,6 +102,21 @@ class ExternalBroker implements PartitionedBroker {
     if (!isFor) return;
     this.counters.messagesOut += 1;
     await this.#link?.publish(downTopic(session.unit, down), payload, qos);
+  }
+
+  async tell(unit: string, down: Down, payload: Buffer, qos: 0 | 1): Promise<void> {
+    this.counters.messagesOut += 1;
+    await this.#link?.publish(downTopic(unit, down), payload, qos);
+  }
+
+  watch(unit: string, on: boolean): void {
+    if (on === this.#watched.has(unit)) return;
+    if (on) this.#watched.add(unit);
+    else this.#watched.delete(unit);
+    const link = this.#link;
+    const filters = [liveTopic(unit, '+')];
+    const done = on ? link?.subscribe(filters) : link?.unsubscribe(filters);
+    done?.catch((error: unknown) => link && this.#distrust(link, error));
   }
 
   kick(session: Session, why: Fault): void {
@@ -155,7 +173,8 @@ class ExternalBroker implements PartitionedBroker {
     this.#heardParts.clear();
     this.#fault = undefined;
     this.#options.log.info({ parts: this.#parts.size }, 'connected to the broker');
-    this.#subscribe(link, [...this.#parts]).then(
+    const live = link.subscribe([...this.#watched].map((unit) => liveTopic(unit, '+')));
+    Promise.all([live, this.#subscribe(link, [...this.#parts])]).then(
       () => backoff.reset(),
       (error: unknown) => this.#distrust(link, error),
     );
@@ -184,6 +203,7 @@ class ExternalBroker implements PartitionedBroker {
       this.#handlers?.refused('', new Fault('denied', 'LR_TOPIC', `no topic for a unit: ${message.topic.slice(0, 120)}`));
       return undefined;
     }
+    if (this.#watched.has(unit) && this.#shown(unit, message)) return undefined;
     // What still comes of a partition that was given back is another worker's.
     if (!this.#parts.has(message.topic.split('/')[2] ?? '')) return undefined;
     this.counters.messagesIn += 1;
@@ -197,8 +217,20 @@ class ExternalBroker implements PartitionedBroker {
     });
   }
 
+  /** True where it was a piece of a camera. */
+  #shown(unit: string, message: BrokerMessage): boolean {
+    const verdict = readTopic(unit, { ...message, qos: 0 });
+    if (!('live' in verdict)) return false;
+    this.counters.messagesIn += 1;
+    this.counters.bytesIn += message.payload.length;
+    this.#handlers?.live?.(unit, verdict.live, message.payload);
+    return true;
+  }
+
   #heard(unit: string, message: BrokerMessage): void {
     const verdict = readTopic(unit, { ...message, qos: 0 });
+    // What is still on its way when nobody watches any more.
+    if ('live' in verdict) return;
     if (!('up' in verdict)) {
       this.#handlers?.refused(unit, verdict.fault);
       return;
@@ -214,7 +246,7 @@ class ExternalBroker implements PartitionedBroker {
   /** What the broker kept from before we listened: a unit that is online has said hello to nobody here, so it is to come again. */
   #remembered(unit: string, message: BrokerMessage): void {
     const verdict = readTopic(unit, { ...message, qos: 0 });
-    if (!('up' in verdict)) this.#handlers?.refused(unit, verdict.fault);
+    if ('fault' in verdict) this.#handlers?.refused(unit, verdict.fault);
     else if (!isOffline(message.payload) && !this.#lanes.get(unit)?.session) this.#kicker.kick(unit);
   }
 

@@ -109,6 +109,18 @@ export interface HoldShape {
   ended?: string;
 }
 
+/** POST /api/units/ID/live -> 201 LiveShape; GET /api/live -> { looks: LiveShape[] } */
+export interface LiveShape {
+  id: string;
+  unitId: string;
+  camera: string;
+  person: string;
+  reason: string;
+  begun: string;
+  /** At the latest. */
+  endsBy: string;
+}
+
 /** GET /api/pulls/ID/receipt, and `receipt` in the problem of a refused request: verifies offline, see docs/verification.md. */
 export interface ReceiptShape {
   statement: Record<string, unknown>;

@@ -106,6 +106,8 @@ export interface Link {
   journalKeySha256: string | undefined;
   /** What a desired state was sent after. */
   desiredSeen: Seen;
+  /** Cameras that the unit was last told to show, and when. */
+  told: { cameras: readonly string[]; atMs: MonoMs };
 }
 
 export function newLink(session: Session): Link {
@@ -122,5 +124,6 @@ export function newLink(session: Session): Link {
     certificateSerial: session.certificatePem === undefined ? undefined : serialOf(new X509Certificate(session.certificatePem)),
     journalKeySha256: session.journalKeySha256,
     desiredSeen: noNews(),
+    told: { cameras: [], atMs: Number.NEGATIVE_INFINITY },
   };
 }

@@ -1,6 +1,7 @@
 /**
  * What a unit should do, signed: its unfinished pulls, urgent ones first, then oldest first, under a generation that only rises. Sent
- * when it says hello, whenever a pull is made or ends while others wait, and until the unit knows that one was called off.
+ * when it says hello, whenever a pull is made or ends while others wait, until the unit knows that one was called off, and while somebody
+ * watches one of its cameras.
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
 import { type DesiredHold, type DesiredState, HOLDS_MAX, PULLS_MAX } from '@longroof/protocol/messages';
@@ -10,6 +11,7 @@ import type { Tables } from '../store/tables.js';
 import type { Context, Link } from './context.js';
 import { newsFor, noNews, type Seen, UNFINISHED } from './desired-news.js';
 import { fenced } from './fence.js';
+import { desiredLive, watchedCameras } from './live-watch.js';
 
 export class DesiredSender {
   readonly #context: Context;
@@ -22,15 +24,16 @@ export class DesiredSender {
   async send(link: Link): Promise<void> {
     const { epoch, unit, session } = link;
     if (epoch === undefined || session.closed) return;
-    const { state, seen } = await this.#next(unit, epoch);
+    const { state, seen } = await this.#next(unit, epoch, link.told.cameras.length > 0);
     link.desiredSeen = { newestUtcMs: Math.max(link.desiredSeen.newestUtcMs, seen.newestUtcMs), lifting: seen.lifting };
     if (!state) return;
-    const { broker, desiredSigner } = this.#context;
+    const { broker, clock, desiredSigner } = this.#context;
+    link.told = { cameras: (state.live ?? []).map(({ camera }) => camera), atMs: clock.mono() };
     await broker.publish(session, 'desired', Buffer.from(canonicalJson(signStatement(desiredSigner.key, state) as unknown as Json)), 1);
   }
 
-  #next(unit: string, epoch: string): Promise<{ state?: DesiredState; seen: Seen }> {
-    const { store, fence } = this.#context;
+  #next(unit: string, epoch: string, showing: boolean): Promise<{ state?: DesiredState; seen: Seen }> {
+    const { store, clock, fence } = this.#context;
     return fenced(store.db, fence, unit, async (trx) => {
       const seen = (await newsFor(trx, [unit])).get(unit) ?? noNews();
       const rows = await trx
@@ -48,7 +51,8 @@ export class DesiredSender {
       const generation = row.generation + 1;
       const withdrawn = await withdraw(trx, unit, generation);
       const holds = await holdsOf(trx, unit);
-      if (rows.length === 0 && !withdrawn && !holds?.due) return { seen };
+      const live = desiredLive((await watchedCameras(trx, clock.utc(), unit)).get(unit));
+      if (rows.length === 0 && !withdrawn && !holds?.due && live.length === 0 && !showing) return { seen };
       await trx.updateTable('unit').set({ generation }).where('unit', '=', unit).execute();
       const pulls = rows.map((pull) => ({
         pullId: pull.id,
@@ -59,7 +63,8 @@ export class DesiredSender {
         ...(pull.rate_bps === null ? {} : { rateBps: pull.rate_bps }),
         ...(pull.urgent === 1 ? { urgent: true as const } : {}),
       }));
-      const state = { what: 'longroof-desired-1' as const, unit, epoch, generation, pulls, ...(holds ? { holds: holds.wanted } : {}) };
+      const more = { ...(holds ? { holds: holds.wanted } : {}), ...(live.length > 0 ? { live } : {}) };
+      const state = { what: 'longroof-desired-1' as const, unit, epoch, generation, pulls, ...more };
       return { state, seen };
     });
   }

@@ -20,6 +20,7 @@ import { FootageLane } from './footage.js';
 import { JournalLane } from './journal.js';
 import { LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.js';
 import { LeaseTable } from './lease-table.js';
+import { LiveWatch } from './live-watch.js';
 import { PullWatch } from './pull-watch.js';
 import { Refusals } from './refusals.js';
 import { Units } from './units.js';
@@ -43,6 +44,8 @@ export interface IngestOptions {
   partitions?: Pick<LeaseKeeperOptions, 'worker' | 'leaseMs'> & { broker: PartitionedBroker; clock?: Clock };
   clock: Clock;
   log: Log;
+  /** Takes chunks of what is shown live. */
+  live?: (unit: string, camera: string, payload: Uint8Array) => void;
   /** Counted into; made here where it is left out. */
   metrics?: IngestCounters;
 }
@@ -54,6 +57,10 @@ export interface Ingest {
   isOnline(unit: string): boolean;
   /** Sends the unit its desired state, if it is online here and has something to do; other workers see to theirs. */
   sendDesired(unit: string): Promise<void>;
+  /** Whether pieces of this unit's cameras are wanted here. */
+  watchLive(unit: string, on: boolean): void;
+  /** The unit may send more of a piece. */
+  acknowledgeLive(unit: string, handle: number, offset: number): void;
   /** Partitions on which this worker acts; undefined where it is alone. */
   readonly held: ReadonlySet<string> | undefined;
   readonly counters: IngestCounters;
@@ -73,6 +80,8 @@ class IngestService implements Ingest {
   readonly #units: Units;
   readonly #certificates: CertificateWatch;
   readonly #pulls: PullWatch;
+  readonly #live: LiveWatch;
+  readonly #showLive: IngestOptions['live'];
   readonly #keeper: LeaseKeeper | undefined;
   readonly #links = new Map<Session, Link>();
   readonly #known = new Map<Session, Promise<void>>();
@@ -103,6 +112,8 @@ class IngestService implements Ingest {
     const links = () => this.#links.values();
     this.#certificates = new CertificateWatch(this.#context, links, (link, fault) => void this.#turnAway(link, '', fault));
     this.#pulls = new PullWatch(this.#context, this.#desired, links);
+    this.#live = new LiveWatch(this.#context, this.#desired, links);
+    this.#showLive = options.live;
   }
 
   get held(): ReadonlySet<string> | undefined {
@@ -117,12 +128,14 @@ class IngestService implements Ingest {
       admit: (unit, certificatePem) => this.#certificates.admit(unit, certificatePem),
       connected: (session) => this.#connected(session),
       message: (session, up, payload, last) => this.#message(session, up, payload, last),
+      live: (unit, camera, payload) => this.#shown(unit, camera, payload),
       disconnected: (session) => this.#disconnected(session),
       refused: (unit, fault) => {
         this.counters.refusals += 1;
         this.#context.refusals.count(unit, fault);
       },
     });
+    this.#live.start();
     if (!this.#keeper) return;
     await this.#keeper.start();
     this.#pulls.start();
@@ -131,6 +144,7 @@ class IngestService implements Ingest {
   async stop(): Promise<void> {
     this.#certificates.stop();
     await this.#pulls.stop();
+    await this.#live.stop();
     await this.#keeper?.stop();
     await this.#context.broker.stop();
     this.#units.stop();
@@ -152,6 +166,23 @@ class IngestService implements Ingest {
     const session = this.#context.broker.session(unit);
     const link = session && this.#links.get(session);
     if (link) await this.#desired.send(link);
+  }
+
+  watchLive(unit: string, on: boolean): void {
+    this.#context.broker.watch(unit, on);
+  }
+
+  acknowledgeLive(unit: string, handle: number, offset: number): void {
+    const ack = Buffer.from(JSON.stringify({ handle, offset, what: 'live' }));
+    this.#context.broker.tell(unit, 'ack', ack, 0).catch((error: unknown) => {
+      this.#context.log.warn({ unit, error: toFault(error) }, 'a live piece could not be acknowledged');
+    });
+  }
+
+  #shown(unit: string, camera: string, payload: Uint8Array): void {
+    const session = this.#context.broker.session(unit);
+    const link = session && this.#links.get(session);
+    if (!link || !this.#certificates.check(link)) this.#showLive?.(unit, camera, payload);
   }
 
   #connected(session: Session): void {

@@ -3,6 +3,7 @@
  * portable subset: `text`, `integer` (32 bits) and `double precision`, which holds every whole number that JavaScript can.
  */
 import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
+import { createLive } from './migration-live.js';
 import { createWorkers } from './migration-workers.js';
 
 type Columns = Record<string, 'text' | 'integer' | 'double precision'>;
@@ -291,5 +292,6 @@ export const migrations: MigrationProvider = {
     '0005-restore': RESTORE,
     '0006-pulls': PULLS,
     '0007-holds': HOLDS,
+    '0009-live': { up: (db) => atOnce(db, createLive) },
   }),
 };

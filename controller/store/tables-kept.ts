@@ -1,4 +1,4 @@
-/** Tables of what is to be kept and of what came back: holds, restores from a backup, and the footage that is lost. */
+/** Tables of what is to be kept, of what is watched, and of what came back: holds, live looks, restores from a backup, and the footage that is lost. */
 import type { Rendition } from '@longroof/protocol/fragment';
 
 export interface HoldTable {
@@ -62,4 +62,16 @@ export interface LostTable {
   noted_utc_ms: number;
   /** Of this store when it learnt of it. */
   store_epoch: string;
+}
+
+/** A camera that somebody watches now; gone when he does no more. Its beginning and end stand in the audit chain. */
+export interface LiveTable {
+  id: string;
+  unit: string;
+  camera: string;
+  person: string;
+  reason: string;
+  begun_utc_ms: number;
+  /** Whoever shows it moves this on; behind it the look is over. */
+  until_utc_ms: number;
 }

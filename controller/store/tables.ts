@@ -4,7 +4,7 @@
  */
 import type { PullRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
-import type { HoldTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
+import type { HoldTable, LiveTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
 
 export interface UnitTable {
   unit: string;
@@ -258,6 +258,7 @@ export interface Tables {
   pull_part: PullPartTable;
   pull_missing: PullMissingTable;
   hold: HoldTable;
+  live: LiveTable;
   restore: RestoreTable;
   restore_unit: RestoreUnitTable;
   lost: LostTable;

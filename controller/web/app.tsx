@@ -3,9 +3,13 @@ import { Button, DirectionProvider, MantineProvider, Stack, useDirection } from 
 import { type ReactNode, useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useSession } from './api/queries.js';
+import { HoldsPage } from './pages/holds.js';
+import { ManyPage } from './pages/many.js';
 import { PullPage } from './pages/pull.js';
 import { PullsPage } from './pages/pulls.js';
+import { RestoresPage } from './pages/restores.js';
 import { SignInPage } from './pages/sign-in.js';
+import { TogetherPage } from './pages/together.js';
 import { UnitPage } from './pages/unit.js';
 import { UnitsPage } from './pages/units.js';
 import { Header } from './parts/header.js';
@@ -75,6 +79,10 @@ function Page({ path }: { path: string }): ReactNode {
     if (section === 'units' && id !== undefined) return <UnitPage key={id} id={id} />;
     if (section === 'pulls' && id === undefined) return <PullsPage />;
     if (section === 'pulls' && id !== undefined) return <PullPage key={id} id={id} />;
+    if (section === 'together' && id !== undefined) return <TogetherPage key={id} ids={id.split(',')} />;
+    if (section === 'request' && id === undefined) return <ManyPage />;
+    if (section === 'holds' && id === undefined) return <HoldsPage />;
+    if (section === 'restores' && id === undefined) return <RestoresPage />;
   }
   return (
     <Stack align="center" p="xl">

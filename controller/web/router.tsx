@@ -1,4 +1,7 @@
-/** Addresses of the page: `/`, `/units/ID`, `/pulls`, `/pulls/ID`. The browser's own history; no state beside the address. */
+/**
+ * Addresses of the page: `/`, `/units/ID`, `/pulls`, `/pulls/ID`, `/request`, `/together/ID,ID`, `/holds`, `/restores`. The browser's own
+ * history; beside the address it keeps only what a page was told on the way to it.
+ */
 import { Anchor, type AnchorProps } from '@mantine/core';
 import { type MouseEvent, type ReactNode, useSyncExternalStore } from 'react';
 
@@ -17,8 +20,13 @@ export function usePath(): string {
   return useSyncExternalStore(subscribe, () => window.location.pathname);
 }
 
-export function navigate(to: string): void {
-  window.history.pushState(null, '', to);
+/** What `navigate` gave the page that is shown. */
+export function historyState(): unknown {
+  return window.history.state;
+}
+
+export function navigate(to: string, state: unknown = null): void {
+  window.history.pushState(state, '', to);
   window.dispatchEvent(new Event(MOVED));
   window.scrollTo(0, 0);
 }

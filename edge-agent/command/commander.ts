@@ -9,6 +9,7 @@ import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
 import { streamText } from '@longroof/protocol/fragment';
 import type { DoneBody } from '@longroof/protocol/journal';
+import type { DesiredLive } from '@longroof/protocol/live';
 import type { DesiredPull } from '@longroof/protocol/messages';
 import type { RunAs } from '../derive/low-child.js';
 import type { Spool } from '../spool/spool.js';
@@ -29,6 +30,8 @@ export interface CommanderOptions {
   log: Log;
   /** The spool's folder: `desired.json` and `commands.json` are kept there. */
   dir: string;
+  /** Cameras to be shown live from now on: of a desired state that has just come, never of one from before a restart. */
+  live?: (wanted: readonly DesiredLive[]) => void;
   /** Who makes copies for pulls with a rate; the agent's own user where left out. May throw LR_COPY_USER. */
   runAs?: () => RunAs | undefined;
 }
@@ -97,7 +100,7 @@ class PullCommander implements Commander {
   }
 
   #desired(statement: Record<string, unknown>): void {
-    const desired = readDesiredState(statement);
+    const { live, ...desired } = readDesiredState(statement);
     if (this.#stopped || desired.generation === this.#state.generation) return;
     if (desired.generation < this.#state.generation) {
       this.counters.stale += 1;
@@ -107,6 +110,7 @@ class PullCommander implements Commander {
     this.counters.accepted += 1;
     this.counters.generation = desired.generation;
     this.#options.log.info({ generation: desired.generation, pulls: desired.pulls.length }, 'desired state accepted');
+    this.#options.live?.(live ?? []);
     this.#apply();
   }
 

@@ -6,6 +6,7 @@ import type { UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import { isCameraRendition, isPullRendition } from '@longroof/protocol/fragment';
+import { isDesiredLive, LIVE_CAMERAS_MAX } from '@longroof/protocol/live';
 import { type DesiredPull, type DesiredState, isRateBps, PULLS_MAX, RATE_CAMERA_MS_MAX } from '@longroof/protocol/messages';
 import { readHolds } from './hold-keeper.js';
 
@@ -56,6 +57,9 @@ export function readDesiredState(statement: Record<string, unknown>): DesiredSta
   if (new Set(pulls.map((pull: DesiredPull) => pull.pullId)).size !== pulls.length)
     throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: a pull is named twice');
   readHolds(statement['holds']);
+  const { live } = statement;
+  if (live !== undefined && !(Array.isArray(live) && live.length <= LIVE_CAMERAS_MAX && live.every(isDesiredLive)))
+    throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: live is wrong');
   return statement as unknown as DesiredState;
 }
 

@@ -10,6 +10,7 @@ import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { BuiltFragment } from '../fragment/fragment.js';
 import { MemoryPool } from './memory-pool.js';
 import { asBuffer, type Call, type FromWorker, type JournalPosition, nameOf, revive, type ToWorker, type WorkerStats } from './messages.js';
+import { movable } from './movable.js';
 import type {
   DurableStream,
   HoldRequest,
@@ -214,6 +215,10 @@ export class SpoolClient implements Spool {
     return this.#call({ what: 'select', streams: streams.map(nameOf), fromUtcMs, toUtcMs });
   }
 
+  recent(stream: StreamName, seqFirst: number, seqLast: number): Promise<StoredFragment[]> {
+    return this.#call({ what: 'recent', stream: nameOf(stream), seqFirst, seqLast });
+  }
+
   async read(fragment: StoredFragment): Promise<Buffer> {
     return asBuffer(await this.#call<Uint8Array>({ what: 'read', fragment }));
   }
@@ -280,19 +285,4 @@ export class SpoolClient implements Spool {
       await this.#worker.terminate();
     }
   }
-}
-
-/**
- * Parts with the memory behind them, each piece of memory once. Shared memory stays where it is; small parts are copied: their memory may
- * be Node's pool.
- */
-export function movable(parts: readonly Uint8Array[]): { parts: Uint8Array[]; transfer: ArrayBuffer[] } {
-  const transfer = new Set<ArrayBuffer>();
-  const moved = parts.map((part) => {
-    const isPooled = part.buffer.byteLength <= Buffer.poolSize && part.byteLength < part.buffer.byteLength;
-    const own = isPooled ? new Uint8Array(part) : part;
-    if (!(own.buffer instanceof SharedArrayBuffer)) transfer.add(own.buffer as ArrayBuffer);
-    return own;
-  });
-  return { parts: moved, transfer: [...transfer] };
 }

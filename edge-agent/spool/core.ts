@@ -22,6 +22,7 @@ import { REELS_FOLDER } from './layout.js';
 import { Ledger, type Settled } from './ledger.js';
 import { Meter, meteredDisk } from './metered-disk.js';
 import { readFragment, readInit, release } from './reader.js';
+import { recent } from './recent.js';
 import { type CoreOptions, type Recovered, recover } from './recover.js';
 import { streamOf } from './recover-coverage.js';
 import { removeIndex } from './recover-journal.js';
@@ -178,6 +179,10 @@ export class SpoolCore {
   /** The centre has all records before `next`. */
   acknowledged(next: number): void {
     this.state.acknowledged = Math.max(this.state.acknowledged, Math.min(next, this.state.ledger.next));
+  }
+
+  recent(stream: StreamName, seqFirst: number, seqLast: number): StoredFragment[] {
+    return recent(this.state, stream, seqFirst, seqLast);
   }
 
   select(streams: readonly StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs): Selection {

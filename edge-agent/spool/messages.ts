@@ -32,6 +32,7 @@ export type Call =
   | { what: 'record'; type: JournalType; body: JournalBodies[JournalType]; urgent: boolean }
   | { what: 'journal'; fromSeq: number; bytesMax: number }
   | { what: 'select'; streams: StreamName[]; fromUtcMs: UtcMs; toUtcMs: UtcMs }
+  | { what: 'recent'; stream: StreamName; seqFirst: number; seqLast: number }
   | { what: 'read'; fragment: StoredFragment }
   | { what: 'init'; initSha256: string }
   | { what: 'release'; id: { camera: string; rendition: Rendition; run: number; seq: number; sha256: string } }

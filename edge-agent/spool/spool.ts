@@ -111,6 +111,8 @@ export interface Spool {
   journalAcknowledged(next: number): void;
   /** Durable fragments of a time, in order, and what of it is missing and why. */
   select(streams: StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs): Promise<Selection>;
+  /** Durable fragments of this run from `seqFirst` to `seqLast`, in order, as far as they are there. */
+  recent(stream: StreamName, seqFirst: number, seqLast: number): Promise<StoredFragment[]>;
   /** `moof` + `mdat` of a fragment; throws `corrupt` where the bytes are not what the index says. */
   read(fragment: StoredFragment): Promise<Buffer>;
   init(initSha256: string): Promise<Buffer | undefined>;

@@ -17,10 +17,16 @@ export interface UplinkCounters {
   journalSent: number;
   journalBatches: number;
   journalResent: number;
+  /** Shown live; also in `bytesSent`. */
+  liveBytesSent: number;
+  livePieces: number;
+  /** Fragments that a slow link left no room for. */
+  liveLeftOut: number;
   /** Gauges. */
   connected: 0 | 1;
   queued: number;
   windowBytes: number;
+  liveCameras: number;
 }
 
 export function newCounters(): UplinkCounters {
@@ -40,8 +46,12 @@ export function newCounters(): UplinkCounters {
     journalSent: 0,
     journalBatches: 0,
     journalResent: 0,
+    liveBytesSent: 0,
+    livePieces: 0,
+    liveLeftOut: 0,
     connected: 0,
     queued: 0,
     windowBytes: 0,
+    liveCameras: 0,
   };
 }

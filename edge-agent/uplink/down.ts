@@ -64,6 +64,10 @@ const ACK_RULES: Readonly<Record<AckMessage['what'], (m: Members) => (readonly [
     ['handle', isCount(m['handle'])],
     ['offset', isCount(m['offset'])],
   ],
+  live: (m) => [
+    ['handle', isCount(m['handle'])],
+    ['offset', isCount(m['offset'])],
+  ],
   'want-init': (m) => [
     ['handle', isCount(m['handle'])],
     ['initSha256', isHex64(m['initSha256'])],

@@ -34,6 +34,7 @@ export interface FootageLaneOptions {
   clock: Clock;
   counters: UplinkCounters;
   reporter: Reporter;
+  /** The lanes in front have something to send. */
   journalUnsent: () => boolean;
   /** Nothing has come back for 90 s though footage is under way. */
   onSilence: () => void;
@@ -134,7 +135,7 @@ export class FootageLane {
     }
   }
 
-  acknowledged(ack: Exclude<AckMessage, { what: 'welcome' | 'journal' }>): void {
+  acknowledged(ack: Exclude<AckMessage, { what: 'welcome' | 'journal' | 'live' }>): void {
     const connection = this.#connection;
     const flight = ack.handle === undefined ? undefined : connection?.flights.get(ack.handle);
     if (!connection || !flight) return;

@@ -5,8 +5,9 @@
 import { isIP } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { errorCode, Fault } from '@longroof/base/errors';
-import { type Down, downTopic, parseTopic, type Up, upTopic } from '@longroof/protocol/topics';
+import { type Down, downTopic, liveTopic, parseTopic, type Up, upTopic } from '@longroof/protocol/topics';
 import type { IClientOptions, MqttClient } from 'mqtt';
+import type { LiveLine } from './live-lane.js';
 
 const KEEP_ALIVE_S = 30;
 const CONNECT_MS_MAX = 20_000;
@@ -36,7 +37,7 @@ export interface Line {
   publish(up: Up, payload: Buffer, qos: 0 | 1): void;
 }
 
-export interface Link extends Line {
+export interface Link extends Line, LiveLine {
   publishRetained(up: Up, payload: Buffer): void;
   /** Subscribes to `down/*`; resolves when the controller has granted all of it. */
   subscribe(): Promise<void>;
@@ -121,6 +122,7 @@ function asLink(client: MqttClient, unit: string, closed: Promise<Fault>): Link 
   return {
     closed,
     publish: (up, payload, qos) => void client.publish(upTopic(unit, up), payload, { qos }),
+    publishLive: (camera, payload) => void client.publish(liveTopic(unit, camera), payload, { qos: 0 }),
     publishRetained: (up, payload) => void client.publish(upTopic(unit, up), payload, { qos: 1, retain: true }),
     async subscribe() {
       const topics = (['ack', 'desired', 'receipt'] as const).map((down) => downTopic(unit, down));

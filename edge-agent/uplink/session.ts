@@ -16,6 +16,7 @@ import { readAck, readDesired, readReceipt } from './down.js';
 import type { FootageLane } from './footage-lane.js';
 import type { JournalLane } from './journal-lane.js';
 import type { Line } from './link.js';
+import type { LiveLane, LiveLine } from './live-lane.js';
 import { checkReceipt, checkSignature } from './receipts.js';
 import type { Reporter } from './reporter.js';
 
@@ -39,6 +40,7 @@ export interface SessionOptions {
   reporter: Reporter;
   journal: JournalLane;
   footage: FootageLane;
+  live: LiveLane;
   rootPem: string;
   /** By which this connection was made. */
   certificatePem: string;
@@ -53,7 +55,7 @@ type Welcome = Extract<AckMessage, { what: 'welcome' }>;
 
 export class Session {
   readonly #options: SessionOptions;
-  #line: Line | undefined;
+  #line: (Line & LiveLine) | undefined;
   #welcomed = false;
   #hello: Timer | undefined;
   #adopting: Timer | undefined;
@@ -73,7 +75,7 @@ export class Session {
   }
 
   /** After the subscription is granted and the status is out. */
-  begin(line: Line): void {
+  begin(line: Line & LiveLine): void {
     this.#line = line;
     this.#sayHello();
     this.#hello = this.#options.clock.every(HELLO_AGAIN_MS, () => this.#sayHello());
@@ -85,6 +87,7 @@ export class Session {
     this.#hello?.cancel();
     this.#adopting?.cancel();
     this.#options.journal.close();
+    this.#options.live.close();
     this.#options.footage.close();
   }
 
@@ -121,8 +124,9 @@ export class Session {
   }
 
   #onAck(ack: AckMessage): void {
-    const { spool, journal, footage, counters, log, reporter } = this.#options;
+    const { spool, journal, footage, live, counters, log, reporter } = this.#options;
     if (ack.what === 'welcome') this.#onWelcome(ack);
+    else if (ack.what === 'live') live.acknowledged(ack.handle, ack.offset);
     else if (ack.what === 'journal') {
       if (ack.epoch !== spool.identity.epoch || !journal.acknowledged(ack.next)) counters.badMessages += 1;
     } else if (ack.what !== 'refused' || ack.handle !== undefined) footage.acknowledged(ack);
@@ -139,7 +143,7 @@ export class Session {
   #onWelcome(welcome: Welcome): void {
     const line = this.#line;
     if (!line || this.#welcomed) return;
-    const { clock, journal, log, onWelcome } = this.#options;
+    const { clock, journal, live, log, onWelcome } = this.#options;
     this.#welcomed = true;
     this.#hello?.cancel();
     const utcMs = Math.max(clock.utc(), welcome.utcMs);
@@ -147,6 +151,7 @@ export class Session {
     this.#desiredKeys = this.#keys(welcome, 'desired', utcMs);
     log.info({ storeEpoch: welcome.storeEpoch, journalNext: welcome.journalNext, creditBytes: welcome.creditBytes }, 'connected');
     journal.open(line, welcome.journalNext);
+    live.open(line, welcome.creditBytes);
     this.#storeEpoch = welcome.storeEpoch;
     this.#adopt(line, welcome);
     onWelcome();

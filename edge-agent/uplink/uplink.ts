@@ -7,6 +7,7 @@ import type { Clock, Timer } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
+import type { DesiredLive, LiveRefusal } from '@longroof/protocol/live';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Spool, StoredFragment } from '../spool/spool.js';
 import { newCounters, type UplinkCounters } from './counters.js';
@@ -14,6 +15,7 @@ import { FootageLane } from './footage-lane.js';
 import type { Outcome } from './fragment-queue.js';
 import { JournalLane } from './journal-lane.js';
 import { type Link, type LinkIdentity, openLink } from './link.js';
+import { LiveLane } from './live-lane.js';
 import { OfferAgain } from './offer-again.js';
 import { Reporter } from './reporter.js';
 import { type DesiredReceiver, Session } from './session.js';
@@ -34,6 +36,8 @@ export interface UplinkOptions {
   log: Log;
   status: () => StatusMessage['streams'];
   version: string;
+  /** Why no camera may be shown live now. */
+  refuseLive?: () => LiveRefusal | undefined;
 }
 
 export interface Uplink {
@@ -48,6 +52,8 @@ export interface Uplink {
    * refused. Throws LR_UPLINK_QUEUE when too many wait, and rejects with LR_CANCELLED at `stop`.
    */
   enqueue(fragment: StoredFragment, priority: number): Promise<Outcome>;
+  /** Cameras to be shown live from now on, all of them. */
+  live(wanted: readonly DesiredLive[]): void;
   /** Says goodbye and closes. */
   stop(): Promise<void>;
   /** Welcomed by the controller. */
@@ -66,6 +72,7 @@ class MqttUplink implements Uplink {
   readonly #options: UplinkOptions;
   readonly #journal: JournalLane;
   readonly #footage: FootageLane;
+  readonly #live: LiveLane;
   readonly #reporter: Reporter;
   readonly #offers: OfferAgain;
   readonly #backoff = new Backoff(RETRY);
@@ -79,16 +86,19 @@ class MqttUplink implements Uplink {
 
   constructor(options: UplinkOptions) {
     this.#options = options;
-    const { spool, clock, log } = options;
+    const { spool, clock, log, status } = options;
     const counters = this.counters;
     this.#reporter = new Reporter(spool, clock, log);
-    this.#journal = new JournalLane({ spool, clock, log, counters, onIdle: () => this.#footage.pump() });
+    this.#journal = new JournalLane({ spool, clock, log, counters, onIdle: () => this.#idle() });
+    const journalUnsent = () => this.#journal.unsent;
+    const lanes = { spool, clock, log, counters, status, journalUnsent };
+    this.#live = new LiveLane({ ...lanes, onIdle: () => this.#footage.pump(), refuse: options.refuseLive });
     this.#footage = new FootageLane({
       spool,
       clock,
       counters,
       reporter: this.#reporter,
-      journalUnsent: () => this.#journal.unsent,
+      journalUnsent: () => this.#journal.unsent || this.#live.unsent,
       onSilence: () => void this.#link?.end('now'),
     });
     this.#offers = new OfferAgain({ spool, enqueue: (fragment, priority) => this.#footage.enqueue(fragment, priority), log });
@@ -113,6 +123,16 @@ class MqttUplink implements Uplink {
   enqueue(fragment: StoredFragment, priority: number): Promise<Outcome> {
     if (this.#stopping.signal.aborted) throw stopped();
     return this.#footage.enqueue(fragment, priority);
+  }
+
+  live(wanted: readonly DesiredLive[]): void {
+    this.#live.want(wanted);
+  }
+
+  /** The journal has nothing to send: those behind it may. */
+  #idle(): void {
+    this.#live.pump();
+    this.#footage.pump();
   }
 
   statusChanged(): void {
@@ -201,6 +221,7 @@ class MqttUplink implements Uplink {
       reporter: this.#reporter,
       journal: this.#journal,
       footage: this.#footage,
+      live: this.#live,
       rootPem,
       certificatePem,
       version,

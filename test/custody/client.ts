@@ -6,9 +6,9 @@ import type { Stack } from '../peers/stack.js';
 /** GET, or POST where there is a body, below `/api/`. */
 export type Ask = (route: string, body?: object) => Promise<Response>;
 
-export async function client(stack: Stack): Promise<Ask> {
+export async function client(stack: Stack, user = stack.people[0]): Promise<Ask> {
   const headers = { 'content-type': 'application/json' };
-  const body = JSON.stringify({ user: stack.people[0], password: stack.password });
+  const body = JSON.stringify({ user, password: stack.password });
   const answer = await fetch(`${stack.address}/api/session`, { method: 'POST', headers, body });
   const cookie = answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
   return (route, json) =>

@@ -87,6 +87,10 @@ export function together(workers: readonly Worker[]): { ingest: Ingest; broker: 
     async sendDesired(unit) {
       await Promise.all(workers.map((worker) => worker.ingest.sendDesired(unit)));
     },
+    watchLive(unit, on) {
+      for (const worker of workers) worker.ingest.watchLive(unit, on);
+    },
+    acknowledgeLive: (unit, handle, offset) => first.ingest.acknowledgeLive(unit, handle, offset),
     held: undefined,
     get counters() {
       return sum<IngestCounters>((worker) => worker.ingest.counters);
@@ -95,6 +99,7 @@ export function together(workers: readonly Worker[]): { ingest: Ingest; broker: 
   const broker: PartitionedBroker = {
     ...{ port: first.broker.port, fault: undefined, hold: () => undefined, drop: async () => undefined },
     ...{ start: async () => undefined, stop: async () => undefined, publish: async () => undefined, kick: () => undefined },
+    ...{ tell: async () => undefined, watch: () => undefined },
     session: (unit) => workers.map((worker) => worker.broker.session(unit)).find((session) => session !== undefined),
     get counters() {
       return sum<BrokerCounters>((worker) => worker.broker.counters);

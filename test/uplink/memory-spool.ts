@@ -131,6 +131,11 @@ export class MemorySpool implements Spool {
     return { fragments, missing };
   }
 
+  async recent({ camera, rendition }: StreamName, seqFirst: number, seqLast: number): Promise<StoredFragment[]> {
+    const all = this.fragments.filter(({ meta }) => meta.camera === camera && meta.rendition === rendition);
+    return all.filter(({ meta }) => meta.seq >= seqFirst && meta.seq <= seqLast);
+  }
+
   async read(fragment: StoredFragment): Promise<Buffer> {
     this.reads += 1;
     const mine = this.fragments.find((one) => one.meta === fragment.meta);

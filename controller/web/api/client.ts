@@ -3,17 +3,20 @@
  * that does not answer is LR_CENTRE_UNREACHABLE.
  */
 import { Fault, type FaultKind } from '@longroof/base/errors';
-import type { ProblemShape } from '../../api/shapes.js';
+import type { ProblemShape, ReceiptShape } from '../../api/shapes.js';
 import { learnTime } from './clock.js';
 
 export class ApiFault extends Fault {
   readonly status: number;
   readonly errors: NonNullable<ProblemShape['errors']>;
+  /** Of a request that was refused. */
+  readonly receipt: ReceiptShape | undefined;
 
-  constructor(kind: FaultKind, problem: Pick<ProblemShape, 'code' | 'title' | 'status' | 'detail' | 'errors'>) {
+  constructor(kind: FaultKind, problem: Pick<ProblemShape, 'code' | 'title' | 'status' | 'detail' | 'errors' | 'receipt'>) {
     super(kind, problem.code, problem.detail ?? problem.title);
     this.status = problem.status;
     this.errors = problem.errors ?? [];
+    this.receipt = problem.receipt;
   }
 }
 
@@ -37,6 +40,7 @@ async function problemOf(answer: Response): Promise<ApiFault> {
         status: answer.status,
         ...(problem.detail === undefined ? {} : { detail: problem.detail }),
         ...(problem.errors === undefined ? {} : { errors: problem.errors }),
+        ...(problem.receipt === undefined ? {} : { receipt: problem.receipt }),
       });
     }
   }
@@ -47,7 +51,7 @@ async function problemOf(answer: Response): Promise<ApiFault> {
 
 export type Method = 'GET' | 'POST' | 'DELETE';
 
-export async function request<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+async function send(method: Method, path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
   let answer: Response;
   try {
     answer = await fetch(path, {
@@ -64,6 +68,17 @@ export async function request<T>(method: Method, path: string, body?: unknown, s
   }
   learnTime(answer.headers.get('date'));
   if (!answer.ok) throw await problemOf(answer);
+  return answer;
+}
+
+export async function request<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const answer = await send(method, path, body, signal);
   if (answer.status === 204) return undefined as T;
   return (await answer.json()) as T;
+}
+
+/** Undefined for an answer without content. */
+export async function requestBytes(path: string, signal: AbortSignal): Promise<ArrayBuffer | undefined> {
+  const answer = await send('GET', path, undefined, signal);
+  return answer.status === 204 ? undefined : answer.arrayBuffer();
 }

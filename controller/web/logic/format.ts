@@ -29,6 +29,11 @@ export function localDateTime(utcMs: number, language: FormatLanguage): string {
   return dates(language, 'full', { year: 'numeric', month: 'short', day: 'numeric', ...CLOCK }).format(utcMs);
 }
 
+/** 24 Nov 2026 */
+export function localDate(utcMs: number, language: FormatLanguage): string {
+  return dates(language, 'date', { year: 'numeric', month: 'short', day: 'numeric' }).format(utcMs);
+}
+
 /** 14:05:12 */
 export function localTime(utcMs: number, language: FormatLanguage): string {
   return dates(language, 'time', CLOCK).format(utcMs);

@@ -1,10 +1,11 @@
 /** What was asked for, by whom and why, and the signed receipt of how it ended. */
-import { Anchor, Paper, Title } from '@mantine/core';
+import { Paper, Title } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import { isUnfinished } from '../api/queries.js';
 import { Moment } from '../parts/moment.js';
 import { Quality } from '../parts/quality.js';
+import { PullReceipt } from '../parts/receipt.js';
 import { useFormat } from '../parts/use-format.js';
 import { Link } from '../router.js';
 
@@ -66,11 +67,7 @@ export function Facts({ pull }: { pull: PullShape }) {
           </>
         ) : null}
       </dl>
-      {isUnfinished(pull) ? null : (
-        <Anchor href={`/api/pulls/${encodeURIComponent(pull.id)}/receipt`} size="sm">
-          {t('pull.receipt')}
-        </Anchor>
-      )}
+      {isUnfinished(pull) ? null : <PullReceipt pullId={pull.id} />}
     </Paper>
   );
 }

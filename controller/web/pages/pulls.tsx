@@ -1,19 +1,21 @@
 /** All footage requests, newest first. */
-import { Paper, Progress, Text, Title } from '@mantine/core';
+import { Button, Paper, Progress, Text, Title } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import { isUnfinished, usePulls } from '../api/queries.js';
 import { PullStateBadge } from '../parts/badges.js';
 import { Moment } from '../parts/moment.js';
 import { Quality } from '../parts/quality.js';
+import { useMayView } from '../parts/session.js';
 import { Empty, Loaded } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
-import { Link } from '../router.js';
+import { Link, navigate } from '../router.js';
 
 export function PullsPage() {
   const { t } = useTranslation();
   const pulls = usePulls();
+  const mayAsk = useMayView();
   useTitle(t('pulls.title'));
   return (
     <>
@@ -21,6 +23,11 @@ export function PullsPage() {
         <Title order={1} size="h3">
           {t('pulls.title')}
         </Title>
+        {mayAsk ? (
+          <Button variant="default" onClick={() => navigate('/request')}>
+            {t('many.title')}
+          </Button>
+        ) : null}
       </div>
       <Loaded query={pulls}>
         {(list) =>
@@ -41,7 +48,7 @@ export function PullsPage() {
   );
 }
 
-function PullRow({ pull }: { pull: PullShape }) {
+export function PullRow({ pull }: { pull: PullShape }) {
   const { t } = useTranslation();
   const format = useFormat();
   const lengthMs = Date.parse(pull.to) - Date.parse(pull.from);

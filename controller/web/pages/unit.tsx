@@ -3,7 +3,10 @@ import { Alert, Button, Paper, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { CoverageShape, UnitShape } from '../../api/shapes.js';
-import { rangeOf, type TimelineSpan, useCoverage, useUnit } from '../api/queries.js';
+import { useHolds } from '../api/desk-queries.js';
+import { isUnfinished, rangeOf, type TimelineSpan, useCoverage, usePulls, useUnit } from '../api/queries.js';
+import { HoldDialog } from '../holds/hold-dialog.js';
+import { Live } from '../live/live.js';
 import { type GroupedGap, groupedGaps, type Range, type Row, rowsOf } from '../logic/coverage.js';
 import { CameraChip, UnitStateBadge } from '../parts/badges.js';
 import { Icon } from '../parts/icons.js';
@@ -31,6 +34,7 @@ export function UnitPage({ id }: { id: string }) {
       {(found) => (
         <Stack gap="md">
           <Head unit={found} />
+          <Live unit={found} />
           <Footage unit={found} />
           <Refusals unit={found} />
         </Stack>
@@ -41,6 +45,7 @@ export function UnitPage({ id }: { id: string }) {
 
 function Head({ unit }: { unit: UnitShape }) {
   const { t } = useTranslation();
+  const format = useFormat();
   return (
     <Paper withBorder radius="md" p="md">
       <div className="card-head">
@@ -52,9 +57,10 @@ function Head({ unit }: { unit: UnitShape }) {
       <dl className="facts wide">
         <dt>{t('units.lastSeen')}</dt>
         <dd>
-          {unit.online ? `${t('units.connected')} · ` : null}
+          {unit.online ? `${t('units.connected')} · ` : `${t('unitState.offline')}, ${format.ago(Date.parse(unit.lastSeen))} · `}
           <Moment at={unit.lastSeen} />
         </dd>
+        <Awaited unit={unit} />
         <dt>{t('units.position')}</dt>
         <dd>
           <Position position={unit.position} />
@@ -77,11 +83,29 @@ function Head({ unit }: { unit: UnitShape }) {
   );
 }
 
+/** What waits for the wagon while it is out of reach, or has not been answered yet. */
+function Awaited({ unit }: { unit: UnitShape }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const pulls = usePulls().data?.filter((pull) => pull.unitId === unit.id && isUnfinished(pull)).length ?? 0;
+  const holds =
+    useHolds().data?.filter((hold) => hold.unitId === unit.id && (hold.state === 'queued' || hold.state === 'lifting')).length ?? 0;
+  if (pulls + holds === 0) return null;
+  const n = { pulls: format.number(pulls), holds: format.number(holds) };
+  return (
+    <>
+      <dt>{t('units.awaited')}</dt>
+      <dd>{holds === 0 ? t('units.awaitedPulls', n) : t('units.awaitedBoth', n)}</dd>
+    </>
+  );
+}
+
 function Footage({ unit }: { unit: UnitShape }) {
   const { t } = useTranslation();
   const [span, setSpan] = useState<TimelineSpan>({ lengthMs: HOUR_MS, toMs: 'now' });
   const [selection, setSelection] = useState<Range>();
   const [asking, setAsking] = useState<Range>();
+  const [holding, setHolding] = useState<Range>();
   const coverage = useCoverage(unit.id, span);
   const mayView = useMayView();
   const ask = (): void => {
@@ -102,7 +126,12 @@ function Footage({ unit }: { unit: UnitShape }) {
         ) : null}
       </div>
       <SpanTools span={span} onSpan={setSpan} />
-      <Loaded query={coverage}>{(data) => <Shown data={data} selection={selection} onSelect={setSelection} onSpan={setSpan} />}</Loaded>
+      <Loaded query={coverage}>
+        {(data) => (
+          <Shown data={data} selection={selection} onSelect={setSelection} onSpan={setSpan} {...(mayView ? { onHold: setHolding } : {})} />
+        )}
+      </Loaded>
+      {holding ? <HoldDialog unit={unit} range={holding} onClose={() => setHolding(undefined)} /> : null}
       {asking ? <PullDialog unit={unit} range={asking} onClose={() => setAsking(undefined)} /> : null}
     </Paper>
   );
@@ -112,9 +141,10 @@ interface SelectionBarProps {
   selection: Range | undefined;
   onClear(): void;
   onZoom(range: Range): void;
+  onHold?(range: Range): void;
 }
 
-function SelectionBar({ selection, onClear, onZoom }: SelectionBarProps) {
+function SelectionBar({ selection, onClear, onZoom, onHold }: SelectionBarProps) {
   const { t } = useTranslation();
   const format = useFormat();
   if (!selection) return null;
@@ -129,6 +159,11 @@ function SelectionBar({ selection, onClear, onZoom }: SelectionBarProps) {
       <Button size="compact-sm" variant="default" onClick={() => onZoom(selection)}>
         {t('unit.zoomSelection')}
       </Button>
+      {onHold ? (
+        <Button size="compact-sm" variant="default" onClick={() => onHold(selection)}>
+          {t('holds.this')}
+        </Button>
+      ) : null}
       <Button size="compact-sm" variant="default" onClick={onClear}>
         {t('unit.clearSelection')}
       </Button>
@@ -141,9 +176,10 @@ interface ShownProps {
   selection: Range | undefined;
   onSelect(range: Range | undefined): void;
   onSpan(span: TimelineSpan): void;
+  onHold?(range: Range): void;
 }
 
-function Shown({ data, selection, onSelect, onSpan }: ShownProps) {
+function Shown({ data, selection, onSelect, onSpan, onHold }: ShownProps) {
   const { t } = useTranslation();
   const rows = rowsOf(data);
   const range = { fromMs: Date.parse(data.from), toMs: Date.parse(data.to) };
@@ -154,6 +190,7 @@ function Shown({ data, selection, onSelect, onSpan }: ShownProps) {
       <SelectionBar
         selection={selection}
         onClear={() => onSelect(undefined)}
+        {...(onHold ? { onHold } : {})}
         onZoom={(chosen) => onSpan(spanTo(chosen.toMs - chosen.fromMs, chosen.toMs))}
       />
       <Gaps

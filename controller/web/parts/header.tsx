@@ -8,10 +8,17 @@ import { Link, usePath } from '../router.js';
 import { currentLanguage, LANGUAGES, type Language, setLanguage } from '../text/index.js';
 import { Icon } from './icons.js';
 
+const SECTIONS = [
+  { to: '/', paths: ['', 'units'], word: 'app.units' },
+  { to: '/pulls', paths: ['pulls', 'request', 'together'], word: 'app.pulls' },
+  { to: '/holds', paths: ['holds'], word: 'app.holds' },
+] as const satisfies readonly { to: string; paths: readonly string[]; word: string }[];
+
 export function Header({ session }: { session: SessionShape | undefined }) {
   const { t } = useTranslation();
   const path = usePath();
-  const inPulls = path.startsWith('/pulls');
+  const section = path.split('/')[1] ?? '';
+  const at = SECTIONS.find(({ paths }) => (paths as readonly string[]).includes(section))?.to ?? '';
   return (
     <header className="top">
       <Link to="/" className="brand" underline="never">
@@ -20,12 +27,11 @@ export function Header({ session }: { session: SessionShape | undefined }) {
       </Link>
       {session ? (
         <nav>
-          <Link to="/" underline="never" aria-current={inPulls ? undefined : 'page'}>
-            {t('app.units')}
-          </Link>
-          <Link to="/pulls" underline="never" aria-current={inPulls ? 'page' : undefined}>
-            {t('app.pulls')}
-          </Link>
+          {SECTIONS.map(({ to, word }) => (
+            <Link key={to} to={to} underline="never" aria-current={to === at ? 'page' : undefined}>
+              {t(word)}
+            </Link>
+          ))}
         </nav>
       ) : null}
       <Settings session={session} />
@@ -63,6 +69,11 @@ function Settings({ session }: { session: SessionShape | undefined }) {
             ]}
             onChange={(value) => setColorScheme(value as 'light' | 'dark' | 'auto')}
           />
+          {session ? (
+            <Link to="/restores" size="sm">
+              {t('restores.title')}
+            </Link>
+          ) : null}
           {session ? (
             <Button variant="default" loading={signOut.isPending} onClick={() => signOut.mutate()}>
               {t('app.signOut')}

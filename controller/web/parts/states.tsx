@@ -7,6 +7,7 @@ import { Component, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiFault } from '../api/client.js';
 import { Icon } from './icons.js';
+import { ReceiptButton } from './receipt.js';
 import { useFormat } from './use-format.js';
 import { useWords } from './words.js';
 
@@ -30,6 +31,7 @@ export function Problem({ error, again }: { error: unknown; again?: () => void }
         <Text size="xs" c="dimmed">
           {t('problem.code')}: <code dir="ltr">{fault.code}</code>
         </Text>
+        {fault instanceof ApiFault && fault.receipt ? <ReceiptButton receipt={fault.receipt} /> : null}
         {again ? (
           <Button size="compact-sm" variant="light" color="red" onClick={again}>
             {t('app.retry')}

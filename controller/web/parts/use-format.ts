@@ -6,6 +6,7 @@ import * as format from '../logic/format.js';
 
 export interface Formats {
   dateTime(utcMs: number): string;
+  date(utcMs: number): string;
   time(utcMs: number): string;
   tick(utcMs: number, stepMs: number): string;
   number(value: number, digits?: number): string;
@@ -21,6 +22,7 @@ export function useFormat(): Formats {
   return useMemo(
     () => ({
       dateTime: (utcMs) => format.localDateTime(utcMs, language),
+      date: (utcMs) => format.localDate(utcMs, language),
       time: (utcMs) => format.localTime(utcMs, language),
       tick: (utcMs, stepMs) => format.tickText(utcMs, language, stepMs),
       number: (value, digits) => format.numberText(value, language, digits),

@@ -1,5 +1,5 @@
 /** A pull's footage, camera by camera: watch it, download it, or say why not. Nothing is fetched before someone asks to watch. */
-import { Alert, Button, Group, Paper, SegmentedControl, Text, Title } from '@mantine/core';
+import { Button, Group, Paper, SegmentedControl, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
@@ -8,6 +8,7 @@ import { Icon } from '../parts/icons.js';
 import { useMayView, usePerson } from '../parts/session.js';
 import { useFormat } from '../parts/use-format.js';
 import { useWords } from '../parts/words.js';
+import { Instead } from './instead.js';
 import { Player } from './player.js';
 import { canPlay, withToken } from './source.js';
 import { Strips } from './strips.js';
@@ -123,9 +124,7 @@ function CameraView({ pull, footage, token, allowed, watching, onWatch, onPermis
   return (
     <>
       {!playable ? (
-        <Alert color="yellow" icon={<Icon name="info" />} title={t('pull.cannotPlayShort')} mb="sm">
-          {t('pull.cannotPlay')} <code dir="ltr">{footage.codec}</code>
-        </Alert>
+        <Instead pull={pull} camera={footage.camera} codec={footage.codec} />
       ) : footage.bytesDone === 0 ? (
         <Text c="dimmed" size="sm" mb="sm">
           {t('pull.notYet')}

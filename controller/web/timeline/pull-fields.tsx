@@ -28,8 +28,14 @@ export interface FormProps {
 }
 
 type PartProps = Omit<FormProps, 'unit'> & { error: string | undefined };
+/** Of any form that has such members. */
+interface Of<K extends keyof Form> {
+  form: Pick<Form, K>;
+  change(part: Partial<Pick<Form, K>>): void;
+  error: string | undefined;
+}
 
-export function Cameras({ unit, form, change, error }: FormProps & { error: string | undefined }) {
+export function Cameras({ unit, form, change, error }: Of<'cameras'> & { unit: UnitShape }) {
   const { t } = useTranslation();
   return (
     <Checkbox.Group label={t('request.cameras')} value={form.cameras} onChange={(cameras) => change({ cameras })} error={error}>
@@ -42,7 +48,7 @@ export function Cameras({ unit, form, change, error }: FormProps & { error: stri
   );
 }
 
-export function Times({ form, change, error }: PartProps) {
+export function Times({ form, change, error }: Of<'from' | 'to'>) {
   const { t } = useTranslation();
   const utc = (text: string): string | undefined => {
     const ms = inputMs(text);

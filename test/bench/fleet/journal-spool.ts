@@ -108,6 +108,7 @@ export class JournalSpool implements Spool {
     return [];
   }
   write = unable;
+  recent = unable;
   select = unable;
   read = unable;
   init = unable;
