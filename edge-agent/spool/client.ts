@@ -8,7 +8,7 @@ import type { GapCause } from '@longroof/protocol/gap';
 import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protocol/journal';
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { BuiltFragment } from '../fragment/fragment.js';
-import { MemoryPool } from './memory-pool.js';
+import { MemoryPool, movable } from './memory-pool.js';
 import { asBuffer, type Call, type FromWorker, type JournalPosition, nameOf, revive, type ToWorker, type WorkerStats } from './messages.js';
 import type {
   DurableStream,
@@ -19,6 +19,7 @@ import type {
   SpoolStats,
   StoreAdopted,
   StoredFragment,
+  Unsent,
   Voided,
 } from './spool.js';
 
@@ -236,6 +237,10 @@ export class SpoolClient implements Spool {
     return this.#call({ what: 'voided', afterReel });
   }
 
+  unsent(of: Unsent, beforeReel?: number): Promise<Voided> {
+    return this.#call({ what: 'unsent', of, beforeReel });
+  }
+
   hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number; reason?: string }> {
     return this.#call({ what: 'hold', request });
   }
@@ -280,19 +285,4 @@ export class SpoolClient implements Spool {
       await this.#worker.terminate();
     }
   }
-}
-
-/**
- * Parts with the memory behind them, each piece of memory once. Shared memory stays where it is; small parts are copied: their memory may
- * be Node's pool.
- */
-export function movable(parts: readonly Uint8Array[]): { parts: Uint8Array[]; transfer: ArrayBuffer[] } {
-  const transfer = new Set<ArrayBuffer>();
-  const moved = parts.map((part) => {
-    const isPooled = part.buffer.byteLength <= Buffer.poolSize && part.byteLength < part.buffer.byteLength;
-    const own = isPooled ? new Uint8Array(part) : part;
-    if (!(own.buffer instanceof SharedArrayBuffer)) transfer.add(own.buffer as ArrayBuffer);
-    return own;
-  });
-  return { parts: moved, transfer: [...transfer] };
 }

@@ -227,6 +227,8 @@ function settle(state: CoreState): CommitResult {
   state.unindexed = [];
   for (const reel of state.catalogued) {
     state.reelBytes += reel.bytes;
+    const rung = rungOf(reel.stream);
+    state.rungBytes[rung] = (state.rungBytes[rung] ?? 0) + reel.bytes;
     state.rowFirst.delete(reel.id);
   }
   state.catalogued = [];
