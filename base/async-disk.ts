@@ -1,6 +1,6 @@
 /**
  * The disk for a program whose main loop must not wait for it: the same promises as `Disk`, kept on Node's thread pool. Used at the
- * centre; a unit's disk work is synchronous in a worker. Every failure is a Fault named after the path.
+ * centre; a unit's disk work is synchronous in a worker, but for small files. Every failure is a Fault named after the path.
  */
 import fs from 'node:fs/promises';
 import path from 'node:path';
@@ -152,3 +152,18 @@ export const systemAsyncDisk: AsyncDisk = {
     }
   },
 };
+
+/** As `writeDurably` of disk.ts, on Node's thread pool. One at a time for each file. */
+export async function writeDurablyAsync(disk: AsyncDisk, file: string, data: Uint8Array | string): Promise<void> {
+  const temporary = `${file}.tmp`;
+  await disk.remove(temporary);
+  const handle = await disk.create(temporary);
+  try {
+    await handle.append([typeof data === 'string' ? Buffer.from(data) : data]);
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+  await disk.rename(temporary, file);
+  await disk.syncDirectory(path.dirname(file));
+}

@@ -148,16 +148,6 @@ export const systemDisk: Disk = {
     }),
 };
 
-/** Makes durable what any program has written to the file; a name it was given lately takes `syncDirectory` too. */
-export function syncFile(disk: Disk, file: string): void {
-  const fd = disk.openAppend(file);
-  try {
-    disk.datasync(fd);
-  } finally {
-    disk.close(fd);
-  }
-}
-
 /**
  * The one durable write: temporary file, fdatasync, rename, fsync of the directory. After it returns the file holds `data`
  * through a power cut; before, it holds what it held.

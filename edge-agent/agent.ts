@@ -14,7 +14,8 @@ import { runAsUser } from './derive/user.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { Gnss } from './health/gnss.js';
 import { TrackLog } from './health/track-log.js';
-import { WallClock } from './health/wall-clock.js';
+import { seldom, WallClock } from './health/wall-clock.js';
+import { type Links, openLinks } from './links.js';
 import { openPatiently } from './open-patiently.js';
 import { Power } from './power.js';
 import { Recorder } from './recorder.js';
@@ -46,20 +47,6 @@ const SYNCHRONISED_FILES = ['/run/systemd/timesync/synchronized', '/run/chrony/s
 
 const SYNCHRONISED_MS = 10_000;
 
-/** Asks again only when the last answer is so old. */
-function seldom(clock: Clock, everyMs: number, ask: () => boolean): () => boolean {
-  let answer = false;
-  let nextMonoMs = Number.NEGATIVE_INFINITY;
-  return () => {
-    const monoMs = clock.mono();
-    if (monoMs >= nextMonoMs) {
-      answer = ask();
-      nextMonoMs = monoMs + everyMs;
-    }
-    return answer;
-  };
-}
-
 export class Agent {
   readonly #options: AgentOptions;
   readonly #timers: Timer[] = [];
@@ -73,6 +60,7 @@ export class Agent {
   #power: Power | undefined;
   #endpoint: Endpoint | undefined;
   #uplink: Uplink | undefined;
+  #links: Links | undefined;
   #commander: Commander | undefined;
   #strips: StripMaker | undefined;
   readonly #giveUp = new AbortController();
@@ -109,7 +97,7 @@ export class Agent {
     this.#gnss?.stop();
     this.#power?.stop();
     await Promise.all([this.#commander?.stop(), this.#strips?.stop()]);
-    const goodbye = this.#uplink?.stop();
+    const goodbye = this.#uplink?.stop().then(() => this.#links?.budget?.end());
     if (this.#recorder) await this.#endRecording(this.#recorder, goodbye);
     await this.#endpoint?.close();
   }
@@ -244,7 +232,13 @@ export class Agent {
     const { controller, unit, identity, spool } = this.#config;
     if (!controller) return;
     const clock = this.#believedClock();
+    const links = openLinks({
+      ...{ config: this.#config, spool: this.#spool, disk, clock, log: log.child({ part: 'uplink' }) },
+      changed: () => this.#uplink?.linkChanged(),
+    });
+    this.#links = links;
     this.#uplink = createUplink({
+      traffic: links.traffic,
       config: { host: controller.hostname, port: controller.port ? Number(controller.port) : MQTTS_PORT, unit },
       identity: () => readLinkIdentity(disk, identity),
       spool: this.#spool,
@@ -254,7 +248,7 @@ export class Agent {
       version: VERSION,
     });
     const { counters } = this.#uplink;
-    this.#vitals?.watchUplink(() => ({ ...counters, connected: counters.connected === 1 }));
+    this.#vitals?.watchUplink(() => ({ ...counters, connected: counters.connected === 1 }), links);
     this.#commander = createCommander({
       uplink: this.#uplink,
       spool: this.#spool,

@@ -27,5 +27,11 @@ export function startStrips({ config, ...options }: StripsOptions): StripMaker |
 }
 
 export function retentionOf({ spool }: UnitConfig): Retention {
-  return { originalMs: spool.keepOriginal, proxyMs: spool.keepProxy, stripMs: spool.keepStrip, stripBytes: spool.stripQuota };
+  const { originalQuota, proxyQuota, derivedQuota } = spool;
+  return {
+    ...{ originalMs: spool.keepOriginal, proxyMs: spool.keepProxy, stripMs: spool.keepStrip, stripBytes: spool.stripQuota },
+    ...(originalQuota === undefined ? {} : { originalBytes: originalQuota }),
+    ...(proxyQuota === undefined ? {} : { proxyBytes: proxyQuota }),
+    ...(derivedQuota === undefined ? {} : { derivedBytes: derivedQuota }),
+  };
 }

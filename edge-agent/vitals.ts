@@ -3,6 +3,7 @@ import type { Clock } from '@longroof/base/clock';
 import { streamText } from '@longroof/protocol/fragment';
 import type { StripCounters } from './derive/strip-maker.js';
 import type { Gauge, HealthReport } from './health/endpoint.js';
+import type { Links } from './links.js';
 import type { Recorder } from './recorder.js';
 import type { Spool } from './spool/spool.js';
 
@@ -23,6 +24,7 @@ export class Vitals {
   readonly #recorder: Recorder;
   readonly #startedMonoMs: number;
   #uplink: (() => UplinkCounters) | undefined;
+  #links: Links | undefined;
   #strips: (() => Readonly<StripCounters>) | undefined;
 
   constructor(clock: Clock, spool: Spool, recorder: Recorder) {
@@ -32,8 +34,9 @@ export class Vitals {
     this.#startedMonoMs = clock.mono();
   }
 
-  watchUplink(counters: () => UplinkCounters): void {
+  watchUplink(counters: () => UplinkCounters, links: Links): void {
     this.#uplink = counters;
+    this.#links = links;
   }
 
   watchStrips(counters: () => Readonly<StripCounters>): void {
@@ -62,8 +65,9 @@ export class Vitals {
     );
     const { rss } = process.memoryUsage();
     const strips = this.#strips?.();
+    const link = this.#links?.traffic.report();
     const uptimeS = Math.round((this.#clock.mono() - this.#startedMonoMs) / 1000);
-    return { uptimeS, rssBytes: rss, disk: { ...stats }, streams, ...(strips ? { strips: { ...strips } } : {}) };
+    return { uptimeS, rssBytes: rss, disk: { ...stats }, streams, ...(strips ? { strips: { ...strips } } : {}), ...(link ? { link } : {}) };
   }
 
   gauges(): Gauge[] {
@@ -120,9 +124,31 @@ export class Vitals {
       gauges.push(one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored, 'counter'));
       gauges.push(one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals, 'counter'));
     }
+    gauges.push(...linkGauges(this.#links));
     gauges.push(...stripGauges(this.#strips?.()));
     return gauges;
   }
+}
+
+function linkGauges(links: Links | undefined): Gauge[] {
+  if (!links?.traffic.tells) return [];
+  const { traffic, budget } = links;
+  const of = (linkClass: string, value: number) => ({ labels: { class: linkClass }, value });
+  const one = (name: string, help: string, value: number): Gauge => ({ name, help, kind: 'gauge', samples: [{ value }] });
+  const gauges: Gauge[] = [
+    {
+      name: 'longroof_link_bytes_total',
+      help: 'Bytes of the connection both ways, TLS and all, by class of link',
+      kind: 'counter',
+      samples: [of('metered', traffic.meteredBytes), of('free', traffic.freeBytes)],
+    },
+    one('longroof_link_waits', '1 while footage that was asked for waits for another link or month', traffic.waits ? 1 : 0),
+  ];
+  if (budget) {
+    gauges.push(one('longroof_link_budget_bytes', 'What metered links may take in a month', budget.bytes));
+    gauges.push(one('longroof_link_spent_bytes', 'What they have taken in this month', budget.usedBytes));
+  }
+  return gauges;
 }
 
 function stripGauges(strips: Readonly<StripCounters> | undefined): Gauge[] {

@@ -19,7 +19,22 @@ export interface StatusMessage {
   /** Per stream (`front`, `front.proxy`): a `StreamState`. */
   streams: Record<string, { state: StreamState; code?: string }>;
   version: string;
+  /** By what the unit is connected; left out where its links are not told apart. */
+  link?: LinkStatus;
 }
+export interface LinkStatus {
+  /** As the kernel names it; left out where none could be found. */
+  interface?: string;
+  class: 'metered' | 'free';
+  /** Of the metered class, for the period of now. */
+  budget?: { fromUtcMs: UtcMs; untilUtcMs: UtcMs; bytes: number; spentBytes: number };
+  /** Why footage that was asked for waits on this link; left out where it goes. */
+  waits?: LinkWaits;
+  /** Urgent pulls go all the same. */
+  urgentGoes?: true;
+}
+export const LINK_WAITS = ['LR_LINK_BUDGET', 'LR_LINK_CLASS', 'LR_LINK_COUNT'] as const;
+export type LinkWaits = (typeof LINK_WAITS)[number];
 export type StreamState = 'recording' | 'connecting' | 'refused' | 'stalled' | 'no-video' | 'disk' | 'stopped';
 
 /** Unit -> controller, after each connect and before anything else. */

@@ -1,4 +1,4 @@
-/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port, `media` makes copies as the agent's own user, and no strips. */
+/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port, `media` makes copies as the agent's own user, and no strips; with none of `links`, `metered`, `free` nothing goes but the journal and what is asked for. */
 import { createHash } from 'node:crypto';
 import * as c from '@longroof/base/config';
 import type { Disk } from '@longroof/base/disk';
@@ -48,6 +48,34 @@ const endurance: c.Check<number> = {
     context.wrong(key, value, 'the rated terabytes written, such as 300TB, from 0.1TB to 100000TB'),
 };
 
+/** A name as the kernel has it (at most 15 characters), or the beginning of some and `*`. */
+const interfaceName: c.Check<string> = {
+  read(value, key, context) {
+    if (typeof value === 'string' && /^[A-Za-z0-9._:@-]{1,15}\*?$/.test(value)) return value;
+    return context.wrong(key, value, 'the name of a network interface such as wwan0, or the beginning of some: wlan*');
+  },
+};
+
+/** What may go over a class of link: what was asked for, what a hold keeps, and what goes without being asked for. */
+export const SENDS = ['pulls', 'held', 'strips', 'proxies', 'originals'] as const;
+export type Sends = (typeof SENDS)[number];
+export const LINK_CLASSES = ['metered', 'free'] as const;
+export type LinkClass = (typeof LINK_CLASSES)[number];
+const sends: c.Check<Sends[]> = c.list(c.choice(...SENDS), 0, SENDS.length, 'kinds');
+/** What goes over a metered link though its budget is spent. */
+export const BEYOND = ['urgent', 'pulls', 'held'] as const;
+export type Beyond = (typeof BEYOND)[number];
+const beyond: c.Check<Beyond[]> = c.list(c.choice(...BEYOND), 0, BEYOND.length, 'kinds');
+export const METERED_DEFAULT: { sends: Sends[]; beyond: Beyond[] } = { sends: ['pulls', 'strips'], beyond: ['urgent'] };
+const link = c.object({ interface: interfaceName, class: c.choice(...LINK_CLASSES) });
+const metered = c.object({
+  monthlyBudget: c.optional(c.size(10e6, 1e15)),
+  budgetDay: c.optional(c.integer(1, 28), 1),
+  sends: c.optional(sends, METERED_DEFAULT.sends),
+  beyond: c.optional(beyond, METERED_DEFAULT.beyond),
+});
+const free = c.object({ sends: c.optional(sends, [...SENDS]) });
+
 const unit = c.object({
   unit: c.id(),
   controller: c.optional(c.url('mqtts')),
@@ -60,7 +88,13 @@ const unit = c.object({
     keepProxy: c.optional(c.duration(60_000, 3.2e10), 30 * 8.64e7),
     keepStrip: c.optional(c.duration(60_000, 3.2e10), 90 * 8.64e7),
     stripQuota: c.optional(c.size(2 ** 20, 2 ** 50), 20 * 2 ** 30),
+    originalQuota: c.optional(c.size(2 ** 20, 2 ** 50)),
+    proxyQuota: c.optional(c.size(2 ** 20, 2 ** 50)),
+    derivedQuota: c.optional(c.size(2 ** 20, 2 ** 50)),
   }),
+  links: c.optional(c.list(link, 1, 16, 'links')),
+  metered: c.optional(metered),
+  free: c.optional(free),
   gnss: c.optional(c.url('gpsd')),
   board: c.optional(unixPath),
   metrics: c.optional(c.object({ port: c.integer(0, 65_535) })),
@@ -72,6 +106,9 @@ const unit = c.object({
 type Read<C> = C extends c.Check<infer T> ? T : never;
 export type CameraConfig = Read<typeof camera>;
 export type UnitConfig = Read<typeof unit>;
+export type LinkEntry = Read<typeof link>;
+export type MeteredConfig = Read<typeof metered>;
+export type FreeConfig = Read<typeof free>;
 
 export const unitConfigCheck: c.Check<UnitConfig> = {
   read(value, key, context) {

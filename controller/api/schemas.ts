@@ -43,6 +43,23 @@ export const Unit = Type.Object({
   position: nullable(Type.Object({ latDeg: Type.Number(), lonDeg: Type.Number(), at: time() })),
   journal: Type.Object({ next: Type.Number(), whole: Type.Boolean() }),
   refusals: Type.Array(Type.Object({ code: Type.String(), count: Type.Number(), last: time(), message: Type.String() })),
+  link: Type.Optional(
+    Type.Object(
+      {
+        interface: nullable(Type.String()),
+        class: oneOf('metered', 'free'),
+        budget: Type.Optional(
+          Type.Object(
+            { from: time(), until: time(), bytes: bytes(), spentBytes: bytes() },
+            { description: 'of its metered links, a month' },
+          ),
+        ),
+        waits: Type.Optional(Type.String({ description: 'a code: why footage that was asked for waits' })),
+        urgentGoes: Type.Optional(Type.Boolean({ description: 'urgent requests go all the same' })),
+      },
+      { description: 'by what it is connected, where it tells its links apart' },
+    ),
+  ),
 });
 export const Units = Type.Object({ units: Type.Array(Unit) });
 export const UnitParams = closed({ id: name('the unit') });
@@ -118,6 +135,12 @@ export const Pull = Type.Object({
   urgent: Type.Boolean(),
   state: oneOf('queued', 'waiting', 'running', 'done', 'failed', 'cancelled'),
   waitingSince: Type.Optional(time('with `waiting`: since when the wagon is away')),
+  waitingFor: Type.Optional(
+    Type.Object(
+      { code: Type.String(), until: Type.Optional(time()) },
+      { description: 'with `waiting`, while the wagon is reached: why it sends nothing of it over its link of now' },
+    ),
+  ),
   problem: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
   created: time(),
   ended: Type.Optional(time()),

@@ -2,8 +2,10 @@
 import { rfc3339, type UtcMs } from '@longroof/base/clock';
 import { isCameraRendition } from '@longroof/protocol/fragment';
 import type { DerivedBy, DerivedFrom } from '@longroof/protocol/journal';
+import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
 import type { PullPartTable, PullTable } from '../store/tables.js';
+import { waitingFor } from './link-shape.js';
 import { formatRate } from './rate.js';
 import type { PullShape } from './shapes.js';
 
@@ -12,8 +14,13 @@ type CameraPart = PullShape['parts'][number];
 /** The rate is taken over so long. */
 const RATE_MS = 30_000;
 
-/** `awaySince` is set while the wagon is away: an unfinished pull then waits. */
-export async function shapePull(db: Db, pull: PullTable, awaySince: string | undefined, nowMs: UtcMs): Promise<PullShape> {
+/** Of the wagon, for a pull that has not ended: since when it is away, or by what it is connected. An unfinished pull may wait for either. */
+export interface Reach {
+  awaySince?: string;
+  link?: StatusMessage['link'];
+}
+
+export async function shapePull(db: Db, pull: PullTable, { awaySince, link }: Reach, nowMs: UtcMs): Promise<PullShape> {
   const parts = await db.selectFrom('pull_part').selectAll().where('pull', '=', pull.id).orderBy('ordinal').execute();
   const missing = await db.selectFrom('pull_missing').selectAll().where('pull', '=', pull.id).orderBy('from_utc_ms').execute();
   const byCamera = new Map<string, PullPartTable[]>();
@@ -27,8 +34,10 @@ export async function shapePull(db: Db, pull: PullTable, awaySince: string | und
     shapes.push(shape);
   }
   const ended = pull.ended_utc_ms !== null;
-  const waits = !ended && awaySince !== undefined;
   const bytesDone = shapes.reduce((sum, part) => sum + part.bytesDone, 0);
+  const isHere = pull.bytes_total !== null && bytesDone >= pull.bytes_total;
+  const wanting = ended || isHere || awaySince !== undefined ? undefined : waitingFor(link, pull.urgent === 1);
+  const waits = !ended && (awaySince !== undefined || wanting !== undefined);
   return {
     id: pull.id,
     unitId: pull.unit,
@@ -43,7 +52,8 @@ export async function shapePull(db: Db, pull: PullTable, awaySince: string | und
     person: pull.person,
     urgent: pull.urgent === 1,
     state: waits ? 'waiting' : pull.state,
-    ...(waits ? { waitingSince: awaySince } : {}),
+    ...(!ended && awaySince !== undefined ? { waitingSince: awaySince } : {}),
+    ...(wanting ? { waitingFor: wanting } : {}),
     ...(pull.code === null ? {} : { problem: { code: pull.code, message: 'The wagon refused this pull.' } }),
     created: rfc3339(pull.created_utc_ms),
     ...(pull.ended_utc_ms === null ? {} : { ended: rfc3339(pull.ended_utc_ms) }),

@@ -12,8 +12,9 @@ import type { Ingest } from '../ingest/ingest.js';
 import type { Store } from '../store/open.js';
 import type { PullTable } from '../store/tables.js';
 import { camerasOf } from './cameras.js';
-import { shapePull } from './pull-shape.js';
+import { type Reach, shapePull } from './pull-shape.js';
 import type { PullShape } from './shapes.js';
+import { readStatusJson } from './streams.js';
 
 export interface PullRequest {
   unitId: string;
@@ -153,10 +154,16 @@ export class Pulls {
   }
 
   async #shapeNow(pull: PullTable): Promise<PullShape> {
-    const away = this.#ingest.isOnline(pull.unit)
-      ? undefined
-      : await this.#store.db.selectFrom('unit').select('last_seen_utc_ms').where('unit', '=', pull.unit).executeTakeFirst();
-    return shapePull(this.#store.db, pull, away && rfc3339(away.last_seen_utc_ms), this.#clock.utc());
+    const { db } = this.#store;
+    return shapePull(db, pull, pull.ended_utc_ms === null ? await this.#reach(pull.unit) : {}, this.#clock.utc());
+  }
+
+  async #reach(unit: string): Promise<Reach> {
+    const { db } = this.#store;
+    const row = await db.selectFrom('unit').select(['last_seen_utc_ms', 'status_json']).where('unit', '=', unit).executeTakeFirst();
+    if (!row) return {};
+    if (!this.#ingest.isOnline(unit)) return { awaySince: rfc3339(row.last_seen_utc_ms) };
+    return { link: readStatusJson(row.status_json)?.link };
   }
 }
 

@@ -21,6 +21,19 @@ export interface UnitShape {
   /** Bytes of its journal that the centre holds are whole up to here. */
   journal: { next: number; whole: boolean };
   refusals: { code: string; count: number; last: string; message: string }[];
+  /** By what it is connected, where it tells its links apart; as of its last status. */
+  link?: LinkShape;
+}
+
+export interface LinkShape {
+  interface: string | null;
+  class: 'metered' | 'free';
+  /** What metered links may take in a month, and have taken. */
+  budget?: { from: string; until: string; bytes: number; spentBytes: number };
+  /** Why footage that was asked for waits. */
+  waits?: string;
+  /** Urgent requests go all the same. */
+  urgentGoes?: boolean;
 }
 
 /** GET /api/units -> { units: UnitShape[] } ; GET /api/units/ID -> UnitShape */
@@ -61,6 +74,8 @@ export interface PullShape {
   state: 'queued' | 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
   /** With `waiting`: since when the wagon is away. */
   waitingSince?: string;
+  /** With `waiting`, while the wagon is reached: why it sends nothing of it now, and until when at the latest where that is known. */
+  waitingFor?: { code: string; until?: string };
   /** With `failed`. */
   problem?: { code: string; message: string };
   created: string;

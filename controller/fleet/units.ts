@@ -5,6 +5,7 @@ import { streamText } from '@longroof/protocol/fragment';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
 import type { UnitTable } from '../store/tables.js';
+import { shapeLink } from './link-shape.js';
 import type { CameraState, UnitShape } from './shapes.js';
 import { type CameraStream, readStatusJson, streamsOf } from './streams.js';
 
@@ -69,6 +70,7 @@ export class UnitReader {
         last: rfc3339(refusal.last_utc_ms),
         message: refusal.last_message,
       })),
+      ...(online && status?.link ? { link: shapeLink(status.link) } : {}),
     };
   }
 }

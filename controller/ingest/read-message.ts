@@ -5,6 +5,8 @@ import { checkFragmentMeta } from '@longroof/protocol/fragment';
 import {
   HELLO_CERTIFICATE_CHARS_MAX,
   type HelloMessage,
+  LINK_WAITS,
+  type LinkStatus,
   type ManifestMessage,
   MESSAGE_BYTES_MAX,
   type StatusMessage,
@@ -21,6 +23,8 @@ const PATH_MAX = 32;
 const HEX32 = /^[0-9a-f]{32}$/;
 const HEX64 = /^[0-9a-f]{64}$/;
 const STREAM = /^[a-z0-9-]{1,32}(\.proxy)?$/;
+/** As the kernel has them. */
+const INTERFACE = /^[A-Za-z0-9._:@-]{1,15}$/;
 const STATES: ReadonlySet<unknown> = new Set(['recording', 'connecting', 'refused', 'stalled', 'no-video', 'disk', 'stopped']);
 
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -75,6 +79,36 @@ function isStream(entry: [string, unknown]): boolean {
   );
 }
 
+function isBudget(value: unknown): boolean {
+  const budget = (typeof value === 'object' ? value : null) as Members | null;
+  return budget !== null && ['fromUtcMs', 'untilUtcMs', 'bytes', 'spentBytes'].every((key) => isCount(budget[key]));
+}
+
+function isLink(value: unknown): boolean {
+  const link = (typeof value === 'object' && !Array.isArray(value) ? value : null) as Members | null;
+  return (
+    link !== null &&
+    (link['interface'] === undefined || (typeof link['interface'] === 'string' && INTERFACE.test(link['interface']))) &&
+    (link['class'] === 'metered' || link['class'] === 'free') &&
+    (link['budget'] === undefined || isBudget(link['budget'])) &&
+    (link['waits'] === undefined || (LINK_WAITS as readonly unknown[]).includes(link['waits'])) &&
+    (link['urgentGoes'] === undefined || link['urgentGoes'] === true)
+  );
+}
+
+function keptLink(link: LinkStatus): LinkStatus {
+  const { budget } = link;
+  return {
+    ...(link.interface === undefined ? {} : { interface: link.interface }),
+    class: link.class,
+    ...(budget && {
+      budget: { fromUtcMs: budget.fromUtcMs, untilUtcMs: budget.untilUtcMs, bytes: budget.bytes, spentBytes: budget.spentBytes },
+    }),
+    ...(link.waits && { waits: link.waits }),
+    ...(link.urgentGoes && { urgentGoes: link.urgentGoes }),
+  };
+}
+
 /** Only what a status has is kept, so that what is stored of it is bounded by its rules. */
 export function readStatus(payload: Uint8Array): StatusMessage {
   const m = readObject('status', payload, STATUS_BYTES_MAX);
@@ -87,12 +121,13 @@ export function readStatus(payload: Uint8Array): StatusMessage {
     ['utcMs', isReal(m['utcMs'])],
     ['version', isVersion(m['version'])],
     ['streams', entries !== undefined && entries.length <= STREAMS_MAX && entries.every(isStream)],
+    ['link', m['link'] === undefined || isLink(m['link'])],
   ]);
-  const { online, epoch, run, utcMs, version } = m as unknown as StatusMessage;
+  const { online, epoch, run, utcMs, version, link } = m as unknown as StatusMessage;
   const kept: StatusMessage['streams'] = {};
   for (const [name, value] of entries as [string, StatusMessage['streams'][string]][])
     kept[name] = value.code === undefined ? { state: value.state } : { state: value.state, code: value.code };
-  return { online, epoch, run, utcMs, version, streams: kept };
+  return { online, epoch, run, utcMs, version, streams: kept, ...(link ? { link: keptLink(link) } : {}) };
 }
 
 /** A manifest's handle where it has one, so that a refusal can name it. */

@@ -17,7 +17,7 @@ import type { Uplink } from '../uplink/uplink.js';
 import { CopyMaker } from './copy.js';
 import { HoldKeeper } from './hold-keeper.js';
 import { type Planned, type Progress, planSteps, readDesiredState, type Step } from './plan.js';
-import { type PullContext, planPull, priorityOf, sendMade, sendPull, untilDurable } from './pull.js';
+import { type PullContext, planPull, priorityOfPull, sendMade, sendPull, untilDurable } from './pull.js';
 import { CommandState } from './state.js';
 
 const RETRY = { firstMs: 1_000, maxMs: 60_000 };
@@ -179,7 +179,7 @@ class PullCommander implements Commander {
     const known = this.#state.progress.get(pull.pullId);
     const planned = (known?.state === 'planned' ? known : before) ?? (await this.#plan(pull, context));
     const { made, bytes } = planned;
-    const priority = priorityOf(pull, bytes);
+    const priority = priorityOfPull(pull, bytes);
     const sent = made ? await sendMade(pull, made, priority, context) : await sendPull(pull, priority, context);
     const all = sent.refused === 0 && sent.fragments >= planned.fragments && !planned.short;
     await this.#finish(pull.pullId, all ? 'complete' : 'partial');

@@ -7,6 +7,7 @@ import { Fault } from '@longroof/base/errors';
 import type { FragmentMeta } from '@longroof/protocol/fragment';
 import type { DesiredPull } from '@longroof/protocol/messages';
 import type { Selection, Spool } from '../spool/spool.js';
+import { priorityOf } from '../uplink/priority.js';
 import type { Uplink } from '../uplink/uplink.js';
 import { PullPlan, Seam } from './parts.js';
 import type { Made } from './plan.js';
@@ -58,10 +59,8 @@ export interface Sent {
 }
 
 /** Urgent pulls before all others, smaller ones before larger ones. */
-const URGENT = -(2 ** 50);
-
-export function priorityOf(pull: DesiredPull, bytes: number): number {
-  return (pull.urgent === true ? URGENT : 0) + bytes;
+export function priorityOfPull(pull: DesiredPull, bytes: number): number {
+  return priorityOf(pull.urgent === true ? 'urgent' : 'pull', bytes);
 }
 
 /** Sends what there is and resolves when all of it has been answered. Lower `priority` first. */

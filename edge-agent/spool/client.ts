@@ -20,6 +20,7 @@ import type {
   SpoolStats,
   StoreAdopted,
   StoredFragment,
+  Unsent,
   Voided,
 } from './spool.js';
 
@@ -239,6 +240,10 @@ export class SpoolClient implements Spool {
 
   voided(afterReel: number): Promise<Voided> {
     return this.#call({ what: 'voided', afterReel });
+  }
+
+  unsent(of: Unsent, beforeReel?: number): Promise<Voided> {
+    return this.#call({ what: 'unsent', of, beforeReel });
   }
 
   hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number; reason?: string }> {

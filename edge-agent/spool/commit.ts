@@ -57,6 +57,7 @@ export function commit(state: CoreState, options: CommitOptions): CommitResult {
   try {
     if (options.closing) state.reels.endAll();
     else state.reels.endIdle(startMonoMs);
+    state.recovered.unflushed.flushAll();
     const synced = state.reels.sync();
     state.unindexed.push(...synced.fragments);
     state.finished.push(...synced.finished);
@@ -227,6 +228,8 @@ function settle(state: CoreState): CommitResult {
   state.unindexed = [];
   for (const reel of state.catalogued) {
     state.reelBytes += reel.bytes;
+    const rung = rungOf(reel.stream);
+    state.rungBytes[rung] = (state.rungBytes[rung] ?? 0) + reel.bytes;
     state.rowFirst.delete(reel.id);
   }
   state.catalogued = [];

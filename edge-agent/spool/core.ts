@@ -28,9 +28,10 @@ import { streamOf } from './recover-coverage.js';
 import { removeIndex } from './recover-journal.js';
 import { hashParts, ReelSet } from './reels.js';
 import { select } from './select.js';
-import type { HoldRequest, Selection, SpoolIdentity, StoreAdopted, StoredFragment, Voided } from './spool.js';
+import type { HoldRequest, Selection, SpoolIdentity, StoreAdopted, StoredFragment, Unsent, Voided } from './spool.js';
 import { type CoreState, draftGaps, type LiveStream } from './state.js';
 import { adoptStore, voided } from './store-change.js';
+import { unsent } from './unsent.js';
 
 /** A gap is reported up to so long ago: what began before it is durable or lost by now. */
 export const SETTLE_MS = 5000;
@@ -84,6 +85,7 @@ export class SpoolCore {
       ...{ pendingCloses: [], pendingWrites: [], nextRowId: ids.fragment + 1, rowFirst: new Map(), reelBytes: totals.fileBytes },
       ...{ fragments: totals.fragments, released: totals.released, lastCommitMonoMs: options.clock.mono() },
       storeOrdinal: index.storeOrdinal(),
+      rungBytes: index.rungBytes(),
       offersFound: true,
       acknowledged: Number(index.get('acknowledged') ?? 0),
       upkeepAtMonoMs: Number.NEGATIVE_INFINITY,
@@ -207,6 +209,10 @@ export class SpoolCore {
 
   voided(afterReel: number): Voided {
     return voided(this.state, afterReel);
+  }
+
+  unsent(what: Unsent, beforeReel: number | undefined): Voided {
+    return unsent(this.state, what, beforeReel);
   }
 
   hold(request: HoldRequest, settled: (outcome: HoldOutcome | Fault) => void): void {

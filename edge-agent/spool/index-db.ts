@@ -137,6 +137,14 @@ export class IndexDb extends IndexBase {
     );
   }
 
+  /** Of a rung, as `releasedReels`. */
+  releasedReelsOf(rung: number, limit: number): ReelRow[] {
+    return this.all(
+      'SELECT * FROM reels WHERE state = 1 AND released = count AND rung = ? AND id NOT IN (SELECT reel FROM held) ORDER BY id LIMIT ?',
+      ...[rung, limit],
+    );
+  }
+
   /** Closed reels of a rung that no hold keeps, oldest first. */
   oldestReels(rung: number, limit: number): ReelRow[] {
     return this.all(
@@ -146,9 +154,14 @@ export class IndexDb extends IndexBase {
     );
   }
 
-  /** Of the closed reels of a rung. */
-  rungBytes(rung: number): number {
-    return this.first<{ bytes: number | null }>('SELECT sum(fileBytes) AS bytes FROM reels WHERE state = 1 AND rung = ?', rung)?.bytes ?? 0;
+  /** By rung: of all reels that are not gone. */
+  rungBytes(): number[] {
+    const bytes: number[] = [];
+    const rows = this.all<{ rung: number; bytes: number }>(
+      'SELECT rung, sum(fileBytes) AS bytes FROM reels WHERE state <> 2 GROUP BY rung',
+    );
+    for (const row of rows) bytes[row.rung] = row.bytes;
+    return bytes;
   }
 
   reelWithInit(initSha: Buffer): ReelRow | undefined {
@@ -201,6 +214,17 @@ export class IndexDb extends IndexBase {
 
   reelsAfter(id: number, limit: number): ReelRow[] {
     return this.all('SELECT * FROM reels WHERE id > ? AND state <> 2 ORDER BY id LIMIT ?', id, limit);
+  }
+
+  /** Closed reels of a rung, newest first. */
+  reelsBefore(rung: number, id: number, limit: number): ReelRow[] {
+    return this.all('SELECT * FROM reels WHERE state = 1 AND rung = ? AND id < ? ORDER BY id DESC LIMIT ?', rung, id, limit);
+  }
+
+  /** Closed reels that a hold keeps, newest first. */
+  heldBefore(id: number, limit: number): ReelRow[] {
+    const held = 'SELECT DISTINCT reel FROM held WHERE reel < ?';
+    return this.all(`SELECT * FROM reels WHERE id IN (${held}) AND state = 1 ORDER BY id DESC LIMIT ?`, id, limit);
   }
 
   addHeld(reel: number, hold: string): void {

@@ -33,6 +33,9 @@ const OURS = new Set([
   'desired.json.tmp',
   'commands.json',
   'commands.json.tmp',
+  // Of uplink/budget.ts.
+  'usage.json',
+  'usage.json.tmp',
 ]);
 
 export interface Label {

@@ -7,7 +7,7 @@ import type { JournalBodies, JournalType } from '@longroof/protocol/journal';
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { OpenFragmentMeta } from '../fragment/fragment.js';
 import type { Waited } from './recover-coverage.js';
-import type { DurableStream, HoldRequest, Retention, SpoolIdentity, SpoolStats, StoredFragment } from './spool.js';
+import type { DurableStream, HoldRequest, Retention, SpoolIdentity, SpoolStats, StoredFragment, Unsent } from './spool.js';
 
 export interface WorkerSettings {
   path: string;
@@ -38,6 +38,7 @@ export type Call =
   | { what: 'release'; id: { camera: string; rendition: Rendition; run: number; seq: number; sha256: string } }
   | { what: 'adoptStore'; storeEpoch: string; journalNext: number }
   | { what: 'voided'; afterReel: number }
+  | { what: 'unsent'; of: Unsent; beforeReel: number | undefined }
   | { what: 'hold'; request: HoldRequest }
   | { what: 'releaseHold'; holdId: string }
   | { what: 'holdIds' }

@@ -87,3 +87,25 @@ for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
     t.same(spool.fsck().damage, []);
   });
 }
+
+t.test('killed, started on a disk that refuses to flush and then does not, and then the power goes', async (t) => {
+  const spool = new TestSpool();
+  t.teardown(() => spool.remove());
+  spool.core.openStream(FRONT);
+  spool.write(FRONT, spool.clock.mono());
+  spool.write(FRONT, spool.clock.mono() + 1000);
+  spool.core.abandon();
+  spool.faults.judge = (operation) => (operation === 'datasync' ? { code: 'EROFS' } : undefined);
+  spool.reopen();
+  t.equal(spool.core.state.diskState.state, 'read-only');
+  const claimed = rowsOf(spool);
+  t.equal(claimed.length, 2, 'the start found them');
+  await spool.clock.advance(2000);
+  spool.faults.judge = () => undefined;
+  spool.core.commit();
+  t.equal(spool.core.state.diskState.state, 'ok');
+  await spool.killed(1000, { boot: 'boot-2', powerCut: true });
+  t.same(rowsOf(spool), claimed);
+  spool.core.close();
+  t.same(spool.fsck().damage, []);
+});

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { type Disk, syncFile } from '@longroof/base/disk';
+import type { Disk } from '@longroof/base/disk';
 import { errorCode, Fault } from '@longroof/base/errors';
 import { GENESIS_PREV, type JournalRecord, recordHash } from '@longroof/protocol/journal';
 import { listSegments, type OpenedLog, openLog } from '../journal/log.js';
@@ -12,6 +12,7 @@ import { readSegment } from '../journal/segment.js';
 import { applyRecord } from './apply.js';
 import { IndexDb } from './index-db.js';
 import { INDEX_FILE, JOURNAL_FOLDER, readLabel, writeLabel } from './layout.js';
+import type { Unflushed } from './unflushed.js';
 
 export interface ChainEnd {
   epoch: string;
@@ -58,7 +59,7 @@ export function removeIndex(disk: Disk, root: string): void {
   }
 }
 
-export function openJournal(disk: Disk, root: string, own: OwnName): OpenedJournal {
+export function openJournal(disk: Disk, root: string, own: OwnName, unflushed: Unflushed): OpenedJournal {
   const { unit } = own;
   const folder = path.join(root, JOURNAL_FOLDER);
   let { index, isNew } = openIndex(disk, root);
@@ -75,6 +76,8 @@ export function openJournal(disk: Disk, root: string, own: OwnName): OpenedJourn
   if (label.unit !== unit) return beginEpoch(disk, root, own, index, known, 'another unit', isNew);
   let opened: OpenedLog;
   try {
+    const last = listSegments(disk, folder).epochs.get(label.epoch)?.at(-1);
+    if (last) unflushed.flush(last.file);
     opened = replay(disk, folder, label.epoch, index, applied);
   } catch (error) {
     if (!(error instanceof Fault) || error.kind !== 'corrupt') throw error;
@@ -111,14 +114,6 @@ function beginEpoch(
   return { epoch, index, opened, genesis: { previous, why }, rebuilt };
 }
 
-/** A killed recorder may have written records and not flushed them: the index may know of none that a power cut can still take. */
-function syncTail(disk: Disk, folder: string, epoch: string): void {
-  const last = listSegments(disk, folder).epochs.get(epoch)?.at(-1);
-  if (!last) return;
-  syncFile(disk, last.file);
-  disk.syncDirectory(folder);
-}
-
 /** Hands every record from `applied` on to the index. */
 function replay(disk: Disk, folder: string, epoch: string, index: IndexDb, applied: number): OpenedLog {
   let batch: JournalRecord[] = [];
@@ -133,7 +128,6 @@ function replay(disk: Disk, folder: string, epoch: string, index: IndexDb, appli
     });
     batch = [];
   };
-  syncTail(disk, folder, epoch);
   const head = applied > 0 ? String(index.get('head')) : undefined;
   const opened = openLog(disk, folder, epoch, { next: applied, head }, (record) => {
     batch.push(record);

@@ -4,10 +4,9 @@
  * are reported as lost. Reels that were finished and indexed are not read. What a killed recorder had written without a flush is flushed
  * before it is indexed (S1): it verifies, yet stands in the kernel's memory only.
  */
-
 import path from 'node:path';
 import type { MonoMs } from '@longroof/base/clock';
-import { type Disk, syncFile } from '@longroof/base/disk';
+import type { Disk } from '@longroof/base/disk';
 import { type FragmentMeta, parseStreamText } from '@longroof/protocol/fragment';
 import type { CatalogBody, DisposalBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
@@ -16,6 +15,7 @@ import { listReels, listStreams, REELS_FOLDER, type ReelFile } from './layout.js
 import { adjoins, durationMs, type FragmentRow, fragmentRow, type ReelRow, receiptedRuns, rungOf } from './rows.js';
 import { parseReelName, reelName, type ScannedFragment, scanReel } from './scan.js';
 import { REEL_CLOSED, REEL_GONE } from './schema.js';
+import type { Unflushed } from './unflushed.js';
 import { isTrusted } from './wall-book.js';
 
 export interface StreamFindings {
@@ -46,6 +46,7 @@ export interface ReelRecovery {
   /** Boot of the last run, whose monotonic times the findings are in. */
   lastBoot: number | undefined;
   bornMs: number;
+  unflushed: Unflushed;
 }
 
 export function recoverReels(recovery: ReelRecovery): ReelFindings {
@@ -122,10 +123,7 @@ function recoverFile(
     if (scanned.fragments.length > 0) disk.truncate(file.file, scanned.goodBytes);
     else disk.remove(file.file);
   }
-  if (added.length > 0 && !isCatalogued) {
-    syncFile(disk, file.file);
-    disk.syncDirectory(path.dirname(file.file));
-  }
+  if (added.length > 0 && !isCatalogued) recovery.unflushed.flush(file.file);
   if (lost.length > 0) findings.losses.push(lossOf(file, lost, 'damaged'));
   if (scanned.fragments.length === 0) {
     if (isCatalogued) findings.damaged.push(file.file);

@@ -27,6 +27,7 @@ import {
 import { type OpenedJournal, openJournal } from './recover-journal.js';
 import { type ReelFindings, recoverReels } from './recover-reels.js';
 import type { Retention, SpoolIdentity } from './spool.js';
+import { Unflushed } from './unflushed.js';
 import { SpoolTime, WallBook } from './wall-book.js';
 
 export interface CoreOptions {
@@ -61,6 +62,7 @@ export interface Recovered {
   coverage: Map<string, Coverage>;
   drafts: Draft[];
   findings: ReelFindings;
+  unflushed: Unflushed;
   ended: JournalBodies['run']['ended'];
 }
 
@@ -69,7 +71,8 @@ export function recover(options: CoreOptions): Recovered {
   for (const folder of ['', JOURNAL_FOLDER, REELS_FOLDER]) disk.makeDirectory(path.join(options.path, folder));
   disk.syncDirectory(options.path);
   const journalKey = createPublicKey(options.journalKeyPem).export({ type: 'spki', format: 'pem' }) as string;
-  const journal = openJournal(disk, options.path, { unit: options.unit, journalKey });
+  const unflushed = new Unflushed(disk);
+  const journal = openJournal(disk, options.path, { unit: options.unit, journalKey }, unflushed);
   const { index } = journal;
   const boot = currentBoot(journal, options.boot);
   const beat = heartbeat(journal);
@@ -77,7 +80,8 @@ export function recover(options: CoreOptions): Recovered {
   const time = new SpoolTime(beat && { spoolMs: beat.spoolMs, monoMs: beat.monoMs, sameBoot });
   const wall = new WallBook(clock, index.anchors(boot));
   const beatBoot = beat && bootNumber(journal, beat.boot);
-  const findings = recoverReels({ disk, root: options.path, index, lastBoot: beatBoot, bornMs: time.at(clock.mono()) });
+  const bornMs = time.at(clock.mono());
+  const findings = recoverReels({ disk, root: options.path, index, lastBoot: beatBoot, bornMs, unflushed });
   const lastRun = Math.max(
     index.lastRun(journal.epoch)?.run ?? 0,
     journal.opened.last?.run ?? 0,
@@ -114,7 +118,7 @@ export function recover(options: CoreOptions): Recovered {
     ...{ unit: options.unit, epoch: journal.epoch, run: identity.run, journalKeyPem: options.journalKeyPem },
     ...{ next: journal.opened.next, head: journal.opened.next === 0 ? GENESIS_PREV : journal.opened.head, atMonoMs: clock.mono() },
   });
-  return { identity, journal, chain, wall, time, before, coverage, drafts, findings, ended };
+  return { identity, journal, chain, wall, time, before, coverage, drafts, findings, unflushed, ended };
 }
 
 function opening(

@@ -16,9 +16,9 @@ import { reelName } from './scan.js';
 import { RUNG_DERIVED, RUNG_ORIGINAL, RUNG_PROXY, RUNG_STRIP } from './schema.js';
 import type { CoreState } from './state.js';
 
+const RUNGS_MS = 60_000;
 const MIB = 1024 * 1024;
 const STRIP_MS = 90 * 86_400_000;
-const RUNGS_MS = 60_000;
 /** Reels disposed of in one commit at most. */
 const REELS_MAX = 64;
 
@@ -35,6 +35,8 @@ export interface Candidates {
   derived: readonly ReelRow[];
   strips: readonly ReelRow[];
 }
+
+const NONE: Candidates = { released: [], originals: [], proxies: [], derived: [], strips: [] };
 
 /** Pure: picks until `bytes` are freed or nothing is left. `isExpired` says whether a reel's promise is kept already. */
 export function chooseReels(candidates: Candidates, bytes: number, isExpired: (reel: ReelRow) => boolean): Doomed[] {
@@ -68,6 +70,17 @@ export function usedBytes(state: CoreState): number {
   );
 }
 
+/** Whether a reel's promise is kept by now. */
+function expiry(state: CoreState): (reel: ReelRow) => boolean {
+  const now = { monoMs: state.options.clock.mono(), wall: state.recovered.wall.now() };
+  const { originalMs, proxyMs, stripMs = STRIP_MS } = state.options.retention;
+  return (reel) => {
+    if (reel.rung === RUNG_DERIVED) return true;
+    const promisedMs = reel.rung === RUNG_ORIGINAL ? originalMs : reel.rung === RUNG_STRIP ? stripMs : proxyMs;
+    return state.recovered.time.ageMs(reel, now.monoMs, now.wall) - (reel.endMono - reel.startMono) > promisedMs;
+  };
+}
+
 /** Drafts disposal records for what has to go. */
 export function planReclaim(state: CoreState): void {
   const { quotaBytes } = state.options;
@@ -78,13 +91,7 @@ export function planReclaim(state: CoreState): void {
   const overBytes = Math.max(used - (quotaBytes - marginBytes), shortBytes);
   if (overBytes <= 0) return;
   const { index } = state;
-  const now = { monoMs: state.options.clock.mono(), wall: state.recovered.wall.now() };
-  const { originalMs, proxyMs, stripMs = STRIP_MS } = state.options.retention;
-  const isExpired = (reel: ReelRow): boolean => {
-    if (reel.rung === RUNG_DERIVED) return true;
-    const promisedMs = reel.rung === RUNG_ORIGINAL ? originalMs : reel.rung === RUNG_STRIP ? stripMs : proxyMs;
-    return state.recovered.time.ageMs(reel, now.monoMs, now.wall) - (reel.endMono - reel.startMono) > promisedMs;
-  };
+  const isExpired = expiry(state);
   const candidates = {
     released: index.releasedReels(REELS_MAX),
     originals: index.oldestReels(RUNG_ORIGINAL, REELS_MAX),
@@ -107,22 +114,54 @@ export function planReclaim(state: CoreState): void {
   if (lost > 0) state.ledger.add('event', { event: 'footage-lost', detail: { reels: lost, why: 'no-space' } }, { own: true, urgent: true });
 }
 
-/** A rung with a quota of its own gives its oldest up when that is reached. Looked at once a minute: counting is not free. */
+/**
+ * A rung with a quota of its own gives its oldest up when that is reached: the released first, then what is past its promise, then, as
+ * a loss, what is not. Nothing is lost of what was made here: it counts as disposed of.
+ */
 export function planRungQuota(state: CoreState): void {
-  const { stripBytes } = state.options.retention;
-  const nowMonoMs = state.options.clock.mono();
-  if (stripBytes === undefined || nowMonoMs < (state.rungsAtMonoMs ?? Number.NEGATIVE_INFINITY)) return;
-  state.rungsAtMonoMs = nowMonoMs + RUNGS_MS;
-  let overBytes = state.index.rungBytes(RUNG_STRIP) - stripBytes;
-  if (overBytes <= 0) return;
-  const names = new Map(state.index.streams().map((row) => [row.id, row.name]));
-  for (const reel of state.index.oldestReels(RUNG_STRIP, REELS_MAX)) {
-    if (overBytes <= 0) return;
-    overBytes -= reel.fileBytes;
-    const stream = names.get(reel.stream)!;
-    if (reel.epoch !== state.recovered.identity.epoch) disposeOfOldEpoch(state, reel, stream, 'over-limit');
-    else state.ledger.add('dispose', disposal(state.index, reel, stream, 'over-limit'), { own: true });
+  const { originalBytes, proxyBytes, derivedBytes, stripBytes } = state.options.retention;
+  if (state.options.clock.mono() < (state.rungsAtMonoMs ?? Number.NEGATIVE_INFINITY)) return;
+  let lost = 0;
+  for (const [rung, quotaBytes] of [
+    [RUNG_ORIGINAL, originalBytes],
+    [RUNG_PROXY, proxyBytes],
+    [RUNG_DERIVED, derivedBytes],
+    [RUNG_STRIP, stripBytes],
+  ] as const) {
+    const overBytes = quotaBytes === undefined ? 0 : (state.rungBytes[rung] ?? 0) - quotaBytes;
+    if (overBytes > 0) lost += planRung(state, rung, overBytes);
   }
+  if (lost > 0)
+    state.ledger.add('event', { event: 'footage-lost', detail: { reels: lost, why: 'over-limit' } }, { own: true, urgent: true });
+}
+
+/** Gives the number of reels lost. */
+function planRung(state: CoreState, rung: number, overBytes: number): number {
+  const { index } = state;
+  const names = new Map(index.streams().map((row) => [row.id, row.name]));
+  const isMade = rung === RUNG_DERIVED || rung === RUNG_STRIP;
+  const oldest = index.oldestReels(rung, REELS_MAX);
+  const isExpired = expiry(state);
+  const doomed = chooseReels(
+    { ...NONE, released: isMade ? [] : index.releasedReelsOf(rung, REELS_MAX), originals: oldest },
+    overBytes,
+    isMade ? () => false : isExpired,
+  );
+  // Held, all of it: looked at again in a while.
+  if (doomed.length === 0) state.rungsAtMonoMs = state.options.clock.mono() + RUNGS_MS;
+  let lost = 0;
+  for (const { reel, reason } of doomed) {
+    const stream = names.get(reel.stream)!;
+    const why = reason === 'no-space' ? 'over-limit' : reason;
+    const isLoss = reason === 'no-space' && !isMade;
+    if (reel.epoch !== state.recovered.identity.epoch) {
+      disposeOfOldEpoch(state, reel, stream, why, isLoss);
+      continue;
+    }
+    if (isLoss) lost += 1;
+    state.ledger.add(isLoss ? 'loss' : 'dispose', disposal(index, reel, stream, why), { own: true, urgent: isLoss });
+  }
+  return lost;
 }
 
 function disposal(index: IndexDb, reel: ReelRow, stream: string, reason: DisposalBody['reason']): DisposalBody {
@@ -140,11 +179,11 @@ function disposal(index: IndexDb, reel: ReelRow, stream: string, reason: Disposa
 }
 
 /** A disposal record names run and seq of its own epoch; a reel of an earlier one is named in an event. */
-function disposeOfOldEpoch(state: CoreState, reel: ReelRow, stream: string, reason: string): void {
+function disposeOfOldEpoch(state: CoreState, reel: ReelRow, stream: string, reason: string, isLoss = reason === 'no-space'): void {
   const { epoch, ...body } = { epoch: reel.epoch, ...disposal(state.index, reel, stream, 'expired'), reason };
   const { camera, rendition, ...detail } = body;
   state.ledger.add('event', { event: 'old-epoch-disposed', camera, rendition, detail: { epoch, ...detail } }, { own: true });
-  state.pendingWrites.push(() => markGone(state.index, reel, reason === 'no-space' ? 'lost' : 'disposed'));
+  state.pendingWrites.push(() => markGone(state.index, reel, isLoss ? 'lost' : 'disposed'));
 }
 
 export function reelPath(root: string, stream: string, reel: Pick<ReelRow, 'epoch' | 'run' | 'seqFirst'>): string {
@@ -163,6 +202,7 @@ export function sweepGone(state: CoreState): void {
   state.meter.flush();
   for (const reel of gone) {
     state.reelBytes -= reel.fileBytes;
+    state.rungBytes[reel.rung] = (state.rungBytes[reel.rung] ?? 0) - reel.fileBytes;
     state.fragments -= reel.count;
     state.released -= reel.released;
   }

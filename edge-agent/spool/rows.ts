@@ -163,6 +163,10 @@ export function rungOf(stream: string): number {
   return RUNGS[parseStreamText(stream)?.rendition ?? 'original'];
 }
 
+export function rungOfRendition(rendition: Rendition): number {
+  return RUNGS[rendition];
+}
+
 /** Monotonic times of fragments that adjoin differ by jitter; more is a camera that held its clock while it stood still. */
 const ADJOIN_MS_MAX = 2000;
 

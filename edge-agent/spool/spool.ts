@@ -17,12 +17,15 @@ export interface SpoolIdentity {
   boot: string;
 }
 
-/** Promised per rung, from the end of a reel; nothing is promised of copies. `stripBytes`: strips take no more than that. */
+/** Promised per rung, from the end of a reel; nothing is promised of copies. `...Bytes`: the rung takes no more than that. */
 export interface Retention {
   originalMs: number;
   proxyMs: number;
   stripMs?: number;
   stripBytes?: number;
+  originalBytes?: number;
+  proxyBytes?: number;
+  derivedBytes?: number;
 }
 
 export interface StoredFragment {
@@ -80,6 +83,9 @@ export interface Voided {
   next: number | undefined;
 }
 
+/** Footage that may go home without being asked for: of a rung, or what a hold keeps. */
+export type Unsent = 'held' | Rendition;
+
 export interface HoldRequest {
   holdId: string;
   cameras: string[];
@@ -122,6 +128,8 @@ export interface Spool {
   adoptStore(storeEpoch: string, journalNext: number): Promise<StoreAdopted>;
   /** What only an earlier store has released, reel by reel: from 0 on, then from `next` on until there is none. */
   voided(afterReel: number): Promise<Voided>;
+  /** What no receipt has freed, reel by reel from the newest on; then from `next` on until there is none. Reels that are being written are left out. */
+  unsent(what: Unsent, beforeReel?: number): Promise<Voided>;
   hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number; reason?: string }>;
   releaseHold(holdId: string): Promise<boolean>;
   /** Of the holds that stand. */

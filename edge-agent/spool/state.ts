@@ -68,7 +68,9 @@ export interface CoreState {
   /** Records before this one are at the centre. */
   acknowledged: number;
   upkeepAtMonoMs: MonoMs;
-  /** When the rungs' own quotas are looked at next. */
+  /** As `reelBytes`, by rung. */
+  readonly rungBytes: number[];
+  /** When the rungs' own quotas are looked at next, where nothing of them could go. */
   rungsAtMonoMs?: MonoMs;
 }
 

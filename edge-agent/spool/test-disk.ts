@@ -39,6 +39,11 @@ export class FaultDisk {
         } else if (!this.#synced.has(file)) this.#synced.set(file, statSync(file).size);
         return fd;
       },
+      openRead: (file) => {
+        const fd = under.openRead(file);
+        this.#files.set(fd, file);
+        return fd;
+      },
       append: (fd, parts) => {
         const file = this.#files.get(fd) ?? '';
         const verdict = this.judge('append', file);

@@ -59,9 +59,10 @@ function answer(id: number, call: Call): void {
     if (value instanceof Fault) post({ kind: 'failed', id, fault: plainFault(value) });
     else post({ kind: 'result', id, value });
   };
-  const own = (bytes: Buffer): void => {
-    const copy = new Uint8Array(bytes);
-    post({ kind: 'result', id, value: copy }, [copy.buffer]);
+  /** The memory goes with them: where it holds more than these bytes they are copied. */
+  const give = (bytes: Buffer): void => {
+    const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+    post({ kind: 'result', id, value: own }, [own.buffer as ArrayBuffer]);
   };
   switch (call.what) {
     case 'record':
@@ -76,15 +77,12 @@ function answer(id: number, call: Call): void {
     case 'recent':
       settled(core.recent(call.stream, call.seqFirst, call.seqLast));
       return;
-    case 'read': {
-      const bytes = core.read(call.fragment);
-      if (bytes.byteLength === bytes.buffer.byteLength) post({ kind: 'result', id, value: bytes }, [bytes.buffer as ArrayBuffer]);
-      else own(bytes);
+    case 'read':
+      give(core.read(call.fragment));
       return;
-    }
     case 'init': {
       const bytes = core.init(call.initSha256);
-      if (bytes) own(bytes);
+      if (bytes) give(bytes);
       else settled(undefined);
       return;
     }
@@ -96,6 +94,9 @@ function answer(id: number, call: Call): void {
       return;
     case 'voided':
       settled(core.voided(call.afterReel));
+      return;
+    case 'unsent':
+      settled(core.unsent(call.of, call.beforeReel));
       return;
     case 'hold':
       core.hold(call.request, settled);

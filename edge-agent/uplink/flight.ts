@@ -34,6 +34,11 @@ export class Flight {
     return Math.max(0, this.sent - this.acked);
   }
 
+  /** Nothing of it is on its way, and not all has been sent: it waits for its turn. */
+  get waits(): boolean {
+    return this.announced && this.sent < this.total && this.sent === this.acked;
+  }
+
   /** The next chunk, header and all; undefined when everything is sent. */
   nextChunk(bytes: Buffer, payloadMax: number, nowMs: MonoMs): Buffer | undefined {
     if (this.sent >= this.total) return undefined;

@@ -1,19 +1,23 @@
 /**
  * The footage lane: fragments, best priority first, each as a manifest and its chunks, within the window. Only a verified receipt
  * ends one well; whatever else happens it is sent again. In memory is at most the window and one fragment: the rest is read from the
- * spool when its turn comes. It outlives connections: what was under way goes back to the queue.
+ * spool when its turn comes. It outlives connections: what was under way goes back to the queue. A better claim goes before what is
+ * under way as soon as the window lets anything go, and that goes on afterwards where it was; what may not go over this link waits.
  */
 
 import { canonicalJson, type Json } from '@longroof/base/canonical';
-import type { Clock, MonoMs, Timer } from '@longroof/base/clock';
+import type { Clock } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import { CHUNK_HEADER_BYTES } from '@longroof/protocol/chunk';
+import type { Rendition } from '@longroof/protocol/fragment';
 import type { AckMessage, ManifestMessage, StoredReceipt } from '@longroof/protocol/messages';
 import type { Spool, StoredFragment } from '../spool/spool.js';
+import { type Connection, flightOf, isOpeningBetter, nextToSend } from './connection.js';
 import type { UplinkCounters } from './counters.js';
 import { Flight } from './flight.js';
 import { type Entry, FragmentQueue, fragmentKey, type Outcome } from './fragment-queue.js';
 import type { Line } from './link.js';
+import { type Claim, claimOf, goesBefore } from './priority.js';
 import { checkReceiptBytes } from './receipts.js';
 import type { Reporter } from './reporter.js';
 import { Window } from './window.js';
@@ -36,21 +40,12 @@ export interface FootageLaneOptions {
   reporter: Reporter;
   /** The lanes in front have something to send. */
   journalUnsent: () => boolean;
+  /** Whether it may go over the link of now. */
+  allows?: (claim: Claim, rendition: Rendition) => boolean;
+  /** Counts what has gone: called before each chunk. */
+  count?: () => void;
   /** Nothing has come back for 90 s though footage is under way. */
   onSilence: () => void;
-}
-
-interface Connection {
-  line: Line;
-  window: Window;
-  flights: Map<number, Flight>;
-  /** Init segments that the controller has been given in this connection. */
-  inits: Set<string>;
-  handle: number;
-  /** Disk work under way for its flights. */
-  reads: number;
-  heardMs: MonoMs;
-  tick: Timer;
 }
 
 export class FootageLane {
@@ -117,14 +112,20 @@ export class FootageLane {
     let underWay = this.underWayBytes;
     while (!journalUnsent()) {
       counters.windowBytes = connection.window.bytes;
+      this.#options.count?.();
       const chunkBytes = connection.window.chunkBytes;
       if (underWay > 0 && underWay + chunkBytes > connection.window.bytes) return;
       const nowMs = clock.mono();
-      const flight = nextToSend(connection, nowMs);
-      const message = flight?.bytes && flight.nextChunk(flight.bytes, chunkBytes, nowMs);
+      const flight = nextToSend(connection, nowMs, this.#mayGo);
+      const better = connection.flights.size < HANDLES_MAX && this.#queue.peek(this.#mayGo);
+      if (!flight || (better && goesBefore(better.priority, flight.entry.priority))) {
+        this.#openNext(connection);
+        return;
+      }
+      if (isOpeningBetter(connection, flight)) return;
+      const message = flight.bytes && flight.nextChunk(flight.bytes, chunkBytes, nowMs);
       if (!message) {
-        if (flight) this.#load(connection, flight);
-        else this.#openNext(connection);
+        this.#load(connection, flight);
         return;
       }
       connection.line.publish('chunk', message, 0);
@@ -205,9 +206,11 @@ export class FootageLane {
     this.#settle(flight.entry, { refused: code });
   }
 
+  readonly #mayGo = ({ priority, fragment }: Entry): boolean => this.#options.allows?.(claimOf(priority), fragment.meta.rendition) ?? true;
+
   #openNext(connection: Connection): void {
     if (connection.reads > 0 || connection.flights.size >= HANDLES_MAX) return;
-    const entry = this.#queue.take();
+    const entry = this.#queue.take(this.#mayGo);
     if (!entry) return;
     connection.handle += 1;
     const flight = new Flight(connection.handle, entry, this.#options.clock.mono(), PROBE_MS);
@@ -273,7 +276,7 @@ export class FootageLane {
       return;
     }
     for (const flight of connection.flights.values()) {
-      if (nowMs - flight.progressMs < STALL_MS || connection.reads > 0) continue;
+      if (nowMs - flight.progressMs < STALL_MS || connection.reads > 0 || flight.waits) continue;
       counters.stalls += 1;
       flight.progressMs = nowMs;
       flight.rewind(flight.acked);
@@ -281,16 +284,4 @@ export class FootageLane {
     }
     this.pump();
   }
-}
-
-function nextToSend(connection: Connection, nowMs: MonoMs): Flight | undefined {
-  for (const flight of connection.flights.values()) {
-    if (flight.announced && flight.sent < flight.total && flight.probeUntilMs <= nowMs) return flight;
-  }
-  return undefined;
-}
-
-function flightOf(connection: Connection | undefined, entry: Entry): Flight | undefined {
-  for (const flight of connection?.flights.values() ?? []) if (flight.entry === entry) return flight;
-  return undefined;
 }

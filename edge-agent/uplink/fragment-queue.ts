@@ -70,9 +70,16 @@ export class FragmentQueue {
     return entry;
   }
 
-  /** The best one; it stays known until `settle` or `putBack`. */
-  take(): Entry | undefined {
-    return this.#waiting.pop();
+  /** The best one that may go. */
+  peek(mayGo: (entry: Entry) => boolean = () => true): Entry | undefined {
+    return this.#waiting.findLast(mayGo);
+  }
+
+  /** The best one that may go; it stays known until `settle` or `putBack`. */
+  take(mayGo?: (entry: Entry) => boolean): Entry | undefined {
+    const entry = this.peek(mayGo);
+    if (entry) this.#waiting.splice(this.#waiting.lastIndexOf(entry), 1);
+    return entry;
   }
 
   /** A connection ended before its receipt came. */

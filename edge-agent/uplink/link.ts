@@ -2,12 +2,13 @@
  * One connection to the controller: MQTT 3.1.1 over TLS with both certificates (mutual TLS). It never reconnects by itself: what is
  * under way ends with it, and the next connection starts clean. The MQTT library is loaded with the first connection only.
  */
-import { isIP } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { errorCode, Fault } from '@longroof/base/errors';
 import { type Down, downTopic, liveTopic, parseTopic, type Up, upTopic } from '@longroof/protocol/topics';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import type { LiveLine } from './live-lane.js';
+import type { Wire } from './traffic.js';
 
 const KEEP_ALIVE_S = 30;
 const CONNECT_MS_MAX = 20_000;
@@ -30,6 +31,8 @@ export interface LinkOptions {
   signal: AbortSignal;
   /** In order, one at a time: a promise holds back what follows. */
   onMessage: (down: Down, payload: Uint8Array) => Promise<void> | undefined;
+  /** The socket of this attempt, before anything goes over it. */
+  onWire: (wire: Wire) => void;
 }
 
 /** What the lanes send through. Publishing on a closed link does nothing: its end is told by `closed`. */
@@ -56,18 +59,20 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     cause ??= error;
   };
   const client: MqttClient = new Client(() => {
-    const { host, port, identity } = options;
-    const tls: ConnectionOptions & { noDelay: boolean; keepAlive: boolean } = {
+    const { host, port, identity, onWire } = options;
+    // A socket of its own under TLS: it counts the bytes that really go.
+    const socket = connectTcp({ host, port, noDelay: true, keepAlive: true }).on('error', note);
+    onWire(wireOf(socket));
+    const tls = {
+      socket,
+      /** Whose certificate it must be. */
       host,
-      port,
       servername: isIP(host) ? '' : host,
       ca: identity.rootPem,
       key: identity.keyPem,
       cert: identity.certificatePem,
-      minVersion: 'TLSv1.2',
+      minVersion: 'TLSv1.2' as const,
       rejectUnauthorized: true,
-      noDelay: true,
-      keepAlive: true,
     };
     return connectTls(tls).on('error', note);
   }, mqttOptions(options));
@@ -99,6 +104,16 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     throw failed;
   }
   return asLink(client, options.unit, closed);
+}
+
+function wireOf(socket: Socket): Wire {
+  return {
+    ends() {
+      const { localAddress, remoteAddress } = socket;
+      return localAddress === undefined || remoteAddress === undefined ? undefined : { localAddress, remoteAddress };
+    },
+    bytes: () => socket.bytesRead + socket.bytesWritten,
+  };
 }
 
 function mqttOptions(options: LinkOptions): IClientOptions {

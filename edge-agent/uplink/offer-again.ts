@@ -1,15 +1,15 @@
 /**
- * After a change of store: what the store before had released and is still on the disk is offered again, behind everything else. The
- * manifest goes first, so what a backup holds costs no footage on the wire. What has been answered stands in the journal, by which
+ * After a change of store: what the store before had released and is still on the disk is offered again, behind everything that is
+ * asked for. The manifest goes first, so what a backup holds costs no footage on the wire. What has been answered stands in the journal, by which
  * the controller knows that nothing more comes from this unit. It outlives connections, and begins anew after a restart.
  */
 import { toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import type { Spool, StoredFragment } from '../spool/spool.js';
 import type { Outcome } from './fragment-queue.js';
+import { priorityOf } from './priority.js';
 
-/** Behind every pull: those are ordered by bytes. */
-const PRIORITY = Number.MAX_SAFE_INTEGER;
+const PRIORITY = priorityOf('offer', 0);
 const WAITING_MAX = 64;
 
 export interface OfferAgainOptions {

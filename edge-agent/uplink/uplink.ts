@@ -7,7 +7,7 @@ import type { Clock, Timer } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
-import type { DesiredLive, LiveRefusal } from '@longroof/protocol/live';
+import type { DesiredLive } from '@longroof/protocol/live';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Spool, StoredFragment } from '../spool/spool.js';
 import { newCounters, type UplinkCounters } from './counters.js';
@@ -18,7 +18,11 @@ import { type Link, type LinkIdentity, openLink } from './link.js';
 import { LiveLane } from './live-lane.js';
 import { OfferAgain } from './offer-again.js';
 import { Reporter } from './reporter.js';
+import { sourceTowards } from './route.js';
 import { type DesiredReceiver, Session } from './session.js';
+import { Traffic, type Unasked } from './traffic.js';
+import { UnaskedSender } from './unasked.js';
+import { Watch } from './watch.js';
 
 const RETRY = { firstMs: 1_000, maxMs: 30_000 };
 /** A connection that lasted this long after its welcome ends the row of failures: two units of one name must not chase each other. */
@@ -36,8 +40,10 @@ export interface UplinkOptions {
   log: Log;
   status: () => StatusMessage['streams'];
   version: string;
-  /** Why no camera may be shown live now. */
-  refuseLive?: () => LiveRefusal | undefined;
+  /** Tells links apart and counts them. */
+  traffic?: Traffic;
+  /** For tests: in place of real connections and the kernel's routes. */
+  network?: { open: typeof openLink; sourceTowards: typeof sourceTowards };
 }
 
 export interface Uplink {
@@ -45,6 +51,8 @@ export interface Uplink {
   start(): void;
   /** The streams' states are no longer those last published. */
   statusChanged(): void;
+  /** What may go over the link of now is another. */
+  linkChanged(): void;
   /** Who takes the desired state: the commander. */
   attach(receiver: DesiredReceiver): void;
   /**
@@ -75,6 +83,10 @@ class MqttUplink implements Uplink {
   readonly #live: LiveLane;
   readonly #reporter: Reporter;
   readonly #offers: OfferAgain;
+  readonly #unasked: UnaskedSender;
+  readonly #traffic: Traffic;
+  readonly #watch: Watch;
+  readonly #network: NonNullable<UplinkOptions['network']>;
   readonly #backoff = new Backoff(RETRY);
   readonly #stopping = new AbortController();
   #receiver: DesiredReceiver | undefined;
@@ -86,22 +98,34 @@ class MqttUplink implements Uplink {
 
   constructor(options: UplinkOptions) {
     this.#options = options;
-    const { spool, clock, log, status } = options;
+    const { spool, clock, log, status, traffic = new Traffic({ rules: undefined }) } = options;
     const counters = this.counters;
+    this.#traffic = traffic;
+    this.#network = options.network ?? { open: openLink, sourceTowards };
+    this.#watch = new Watch({ traffic, clock, sourceTowards: this.#network.sourceTowards, changed: () => this.#linkChanged() });
     this.#reporter = new Reporter(spool, clock, log);
     this.#journal = new JournalLane({ spool, clock, log, counters, onIdle: () => this.#idle() });
     const journalUnsent = () => this.#journal.unsent;
     const lanes = { spool, clock, log, counters, status, journalUnsent };
-    this.#live = new LiveLane({ ...lanes, onIdle: () => this.#footage.pump(), refuse: options.refuseLive });
+    this.#live = new LiveLane({
+      ...lanes,
+      onIdle: () => this.#footage.pump(),
+      refuse: () => (traffic.waits === 'LR_LINK_BUDGET' ? 'LR_LIVE_BUDGET' : undefined),
+    });
     this.#footage = new FootageLane({
       spool,
       clock,
       counters,
       reporter: this.#reporter,
       journalUnsent: () => this.#journal.unsent || this.#live.unsent,
+      allows: (claim, rendition) => traffic.allows(claim, rendition),
+      count: () => traffic.count(),
       onSilence: () => void this.#link?.end('now'),
     });
-    this.#offers = new OfferAgain({ spool, enqueue: (fragment, priority) => this.#footage.enqueue(fragment, priority), log });
+    const enqueue = (fragment: StoredFragment, priority: number): Promise<Outcome> => this.#footage.enqueue(fragment, priority);
+    this.#offers = new OfferAgain({ spool, enqueue, log });
+    const sends = (what: Unasked): boolean => this.connected && traffic.sends(what);
+    this.#unasked = new UnaskedSender({ spool, enqueue, sends, clock, log });
   }
 
   get connected(): boolean {
@@ -135,6 +159,16 @@ class MqttUplink implements Uplink {
     this.#footage.pump();
   }
 
+  linkChanged(): void {
+    this.#watch.look();
+  }
+
+  #linkChanged(): void {
+    this.statusChanged();
+    this.#footage.pump();
+    if (this.#traffic.tells) this.#unasked.changed();
+  }
+
   statusChanged(): void {
     if (!this.#link) return;
     this.#statusTimer ??= this.#options.clock.after(STATUS_MS, () => {
@@ -146,7 +180,9 @@ class MqttUplink implements Uplink {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#offers.end();
+    const unasked = this.#unasked.end();
     this.#footage.end(stopped());
+    await unasked;
     this.#statusTimer?.cancel();
     const link = this.#link;
     if (link) {
@@ -180,14 +216,16 @@ class MqttUplink implements Uplink {
     const session = this.#session(pems);
     let link: Link;
     try {
-      link = await openLink({
+      link = await this.#network.open({
         ...config,
         identity: pems,
         will: this.#status(false),
         signal: this.#stopping.signal,
         onMessage: (down, payload) => session.onMessage(down, payload),
+        onWire: (wire) => this.#traffic.begin(wire),
       });
     } catch (error) {
+      this.#traffic.end();
       this.counters.connectFailures += 1;
       throw error;
     }
@@ -197,18 +235,28 @@ class MqttUplink implements Uplink {
       if (this.#stopping.signal.aborted) throw stopped();
       const late = clock.after(SUBSCRIBE_MS, () => void link.end('now'));
       await link.subscribe().finally(() => late.cancel());
+      this.#watch.begin((to) => this.#move(link, to));
       link.publishRetained('status', this.#status(true));
       session.begin(link);
       return await link.closed;
     } finally {
       this.#stable?.cancel();
+      this.#watch.end();
       this.counters.connected = 0;
       session.close();
       this.#link = undefined;
       const late = clock.after(END_MS, () => void link.end('now'));
       await link.end('orderly');
       late.cancel();
+      this.#traffic.end();
     }
+  }
+
+  #move(link: Link, to: string): void {
+    this.#options.log.info({ from: this.#traffic.interface, to }, 'the centre is reached by another interface now');
+    this.#backoff.reset();
+    const late = this.#options.clock.after(END_MS, () => void link.end('now'));
+    void link.end('orderly').finally(() => late.cancel());
   }
 
   #session({ rootPem, certificatePem }: LinkIdentity): Session {
@@ -231,6 +279,7 @@ class MqttUplink implements Uplink {
         this.counters.connected = 1;
         this.#fault = undefined;
         this.#stable = clock.after(STABLE_MS, () => this.#backoff.reset());
+        if (this.#traffic.tells) this.#unasked.changed();
       },
     });
   }
@@ -238,7 +287,8 @@ class MqttUplink implements Uplink {
   #status(online: boolean): Buffer {
     const { spool, clock, status, version } = this.#options;
     const { epoch, run } = spool.identity;
-    const message: StatusMessage = { online, epoch, run, utcMs: clock.utc(), streams: status(), version };
+    const link = online ? this.#traffic.status() : undefined;
+    const message: StatusMessage = { online, epoch, run, utcMs: clock.utc(), streams: status(), version, ...(link ? { link } : {}) };
     return Buffer.from(canonicalJson(message as unknown as Json));
   }
 }

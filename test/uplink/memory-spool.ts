@@ -8,13 +8,23 @@ import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { Random } from '@longroof/base/random';
 import { systemMemory } from '@longroof/edge-agent/capture/arena';
-import type { DurableStream, HoldRequest, Selection, Spool, SpoolStats, StoredFragment } from '@longroof/edge-agent/spool/spool';
+import type {
+  DurableStream,
+  HoldRequest,
+  Selection,
+  Spool,
+  SpoolStats,
+  StoredFragment,
+  Unsent,
+  Voided,
+} from '@longroof/edge-agent/spool/spool';
 import type { FragmentMeta, StreamName } from '@longroof/protocol/fragment';
 import { GENESIS_PREV, type JournalBodies, type JournalRecord, type JournalType, recordHash, recordText } from '@longroof/protocol/journal';
 
 export interface MemoryFragment extends StoredFragment {
   data: Buffer;
   unreadable: boolean;
+  held?: boolean;
 }
 
 export class MemorySpool implements Spool {
@@ -180,6 +190,16 @@ export class MemorySpool implements Spool {
       fragment.released = false;
     }
     return { changed, offers: true };
+  }
+
+  /** One fragment at a time, as if each were a reel. */
+  async unsent(what: Unsent, beforeReel = this.fragments.length): Promise<Voided> {
+    for (let at = beforeReel - 1; at >= 0; at -= 1) {
+      const fragment = this.fragments[at] as MemoryFragment;
+      if (!fragment.released && (what === 'held' ? fragment.held : fragment.meta.rendition === what))
+        return { fragments: [fragment], next: at };
+    }
+    return { fragments: [], next: undefined };
   }
 
   async voided(): Promise<{ fragments: StoredFragment[]; next: undefined }> {

@@ -23,6 +23,10 @@ export function units(nowMs: number): UnitShape[] {
       online: true,
       state: 'degraded',
       lastSeen: iso(nowMs - 2_000),
+      link: {
+        ...{ interface: 'wwan0', class: 'metered', waits: 'LR_LINK_BUDGET', urgentGoes: true },
+        budget: { from: iso(nowMs - 20 * 86_400_000), until: iso(nowMs + 10 * 86_400_000), bytes: 5e9, spentBytes: 4.96e9 },
+      },
       cameras: [
         { id: 'front', state: 'recording', renditions: both },
         { id: 'left', state: 'refused', code: 'LR_RTSP_AUTH', renditions: both },

@@ -71,6 +71,12 @@ function State({ pull }: { pull: PullShape }) {
           {t('pull.waitingSince', { time: format.dateTime(Date.parse(pull.waitingSince)) })}
         </Alert>
       ) : null}
+      {pull.state === 'waiting' && pull.waitingFor ? (
+        <Alert color="yellow" mt="sm" icon={<Icon name="waiting" />}>
+          {t(pull.waitingFor.code === 'LR_LINK_BUDGET' ? 'pull.waitingBudget' : 'pull.waitingLink')}
+          {pull.waitingFor.until ? ` ${t('pull.waitingUntil', { time: format.dateTime(Date.parse(pull.waitingFor.until)) })}` : null}
+        </Alert>
+      ) : null}
       {pull.state === 'queued' ? (
         <Text size="sm" c="dimmed" mt={6}>
           {t('pull.queued')}

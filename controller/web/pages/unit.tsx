@@ -14,6 +14,7 @@ import { Moment } from '../parts/moment.js';
 import { Position } from '../parts/position.js';
 import { useMayView } from '../parts/session.js';
 import { Empty, Loaded } from '../parts/states.js';
+import { UnitLink } from '../parts/unit-link.js';
 import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
 import { useWords } from '../parts/words.js';
@@ -65,6 +66,7 @@ function Head({ unit }: { unit: UnitShape }) {
         <dd>
           <Position position={unit.position} />
         </dd>
+        <UnitLink link={unit.link} />
         {unit.version ? (
           <>
             <dt>{t('units.version')}</dt>

@@ -109,6 +109,16 @@ export const en = {
     filterTrouble: 'With trouble',
     summary: '{{recording}} of {{all}} wagons record on every camera',
   },
+  link: {
+    title: 'Link',
+    metered: 'Metered',
+    free: 'Free',
+    spent: '{{spent}} of {{all}} used until {{until}}',
+    waitsBudget: 'Requested footage waits: the budget of the month is used up.',
+    waitsClass: 'Requested footage waits for another link.',
+    waitsCount: 'Requested footage waits: the wagon cannot write down what the link takes.',
+    urgentGoes: 'Urgent requests go all the same.',
+  },
   unit: {
     timeline: 'Footage and gaps',
     spanHour: 'Last hour',
@@ -201,6 +211,10 @@ export const en = {
     progress: 'Fetched',
     progressOf: '{{done}} of {{total}}',
     waitingSince: 'The wagon is out of reach since {{time}}. It goes on by itself when the wagon is back.',
+    waitingBudget:
+      "The wagon's metered link has used up its budget for this month. It goes on by itself over a free link, or when the budget is new. Urgent requests may go before.",
+    waitingLink: 'The wagon sends this only over another link. It goes on by itself when it has that.',
+    waitingUntil: 'At the latest on {{time}}.',
     queued: 'Handed to the wagon; it has not answered yet.',
     rate: '{{rate}} a second, about {{left}} left',
     urgent: 'Urgent',

@@ -110,6 +110,7 @@ export class JournalSpool implements Spool {
   write = unable;
   recent = unable;
   select = unable;
+  unsent = unable;
   read = unable;
   init = unable;
   release = unable;
