@@ -32,6 +32,12 @@ const FRAGMENT_COLUMNS = [
 const insertInto = (table: string, columns: readonly string[]): string =>
   `INSERT OR REPLACE INTO ${table} (${columns.join(', ')}) VALUES (${columns.map((name) => `@${name}`).join(', ')})`;
 
+function below(of: number | 'held', id: number): { text: string; values: number[] } {
+  const order = 'ORDER BY id DESC';
+  if (of === 'held') return { text: `WHERE id IN (SELECT DISTINCT reel FROM held WHERE reel < ?) AND state = 1 ${order}`, values: [id] };
+  return { text: `WHERE state = 1 AND rung = ? AND id < ? ${order}`, values: [of, id] };
+}
+
 export class IndexDb extends IndexBase {
   maxIds(): { reel: number; fragment: number } {
     return {
@@ -117,8 +123,9 @@ export class IndexDb extends IndexBase {
     );
   }
 
+  /** Asked for at each commit: it must say what the partial index says, or SQLite reads all reels. */
   goneReels(): ReelRow[] {
-    return this.all('SELECT * FROM reels WHERE state = ?', REEL_GONE);
+    return this.all('SELECT * FROM reels WHERE state <> 1 AND state = ?', REEL_GONE);
   }
 
   /** Grows an open reel's row; touches no index. */
@@ -216,15 +223,16 @@ export class IndexDb extends IndexBase {
     return this.all('SELECT * FROM reels WHERE id > ? AND state <> 2 ORDER BY id LIMIT ?', id, limit);
   }
 
-  /** Closed reels of a rung, newest first. */
-  reelsBefore(rung: number, id: number, limit: number): ReelRow[] {
-    return this.all('SELECT * FROM reels WHERE state = 1 AND rung = ? AND id < ? ORDER BY id DESC LIMIT ?', rung, id, limit);
+  /** The newest closed reel below `id`, of a rung or held, that is not wholly released, among the next `limit`. */
+  unsentReel(of: number | 'held', id: number, limit: number): ReelRow | undefined {
+    const { text, values } = below(of, id);
+    return this.first(`SELECT * FROM (SELECT * FROM reels ${text} LIMIT ?) WHERE released < count LIMIT 1`, ...values, limit);
   }
 
-  /** Closed reels that a hold keeps, newest first. */
-  heldBefore(id: number, limit: number): ReelRow[] {
-    const held = 'SELECT DISTINCT reel FROM held WHERE reel < ?';
-    return this.all(`SELECT * FROM reels WHERE id IN (${held}) AND state = 1 ORDER BY id DESC LIMIT ?`, id, limit);
+  /** Of the last of the next `limit`; undefined where there are fewer. */
+  unsentAfter(of: number | 'held', id: number, limit: number): number | undefined {
+    const { text, values } = below(of, id);
+    return this.first<{ id: number }>(`SELECT id FROM reels ${text} LIMIT 1 OFFSET ?`, ...values, limit - 1)?.id;
   }
 
   addHeld(reel: number, hold: string): void {

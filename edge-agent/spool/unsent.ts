@@ -12,14 +12,13 @@ const REELS_AT_ONCE = 200;
 /** Of closed reels of this epoch; `beforeReel` is the `next` of the call before. */
 export function unsent(state: CoreState, what: Unsent, beforeReel: number | undefined): Voided {
   const { index } = state;
+  const of = what === 'held' ? what : rungOfRendition(what);
   const before = beforeReel ?? Number.MAX_SAFE_INTEGER;
-  const reels = what === 'held' ? index.heldBefore(before, REELS_AT_ONCE) : index.reelsBefore(rungOfRendition(what), before, REELS_AT_ONCE);
-  for (const reel of reels) {
-    if (reel.released >= reel.count || reel.epoch !== state.recovered.identity.epoch) continue;
-    const fragments = unsentOf(state, reel);
-    if (fragments.length > 0) return { fragments, next: reel.id };
-  }
-  return { fragments: [], next: reels.length < REELS_AT_ONCE ? undefined : reels.at(-1)?.id };
+  const reel = index.unsentReel(of, before, REELS_AT_ONCE);
+  if (!reel) return { fragments: [], next: index.unsentAfter(of, before, REELS_AT_ONCE) };
+  // A receipt names the epoch of the spool: what an earlier life of it recorded cannot be released by one.
+  const isOurs = reel.epoch === state.recovered.identity.epoch;
+  return { fragments: isOurs ? unsentOf(state, reel) : [], next: reel.id };
 }
 
 function unsentOf(state: CoreState, reel: ReelRow): StoredFragment[] {

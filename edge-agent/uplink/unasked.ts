@@ -16,6 +16,8 @@ const ORDER: readonly Unasked[] = ['held', 'strip', 'proxy', 'original'];
 /** Another reel of a kind is asked for when fewer wait. */
 const WAITING_MAX = 16;
 const AGAIN_MS = 60_000;
+/** A hold is placed while somebody waits for it. */
+const HELD_AGAIN_MS = 5_000;
 /** Refused ones are left alone until the next start. */
 const REFUSED_MAX = 4096;
 
@@ -90,7 +92,7 @@ export class UnaskedSender {
         this.#wake = undefined;
         resolve();
       };
-      const timer = this.#options.clock.after(AGAIN_MS, over);
+      const timer = this.#options.clock.after(this.#options.sends('held') ? HELD_AGAIN_MS : AGAIN_MS, over);
       this.#wake = over;
     });
   }
@@ -102,7 +104,7 @@ export class UnaskedSender {
       if (!sends(what)) continue;
       if (this.#count(what) >= WAITING_MAX) return undefined;
       let place = this.#places.get(what);
-      if (!place || clock.mono() - place.fromMs >= AGAIN_MS) {
+      if (!place || clock.mono() - place.fromMs >= (what === 'held' ? HELD_AGAIN_MS : AGAIN_MS)) {
         place = { before: undefined, atEnd: false, fromMs: clock.mono() };
         this.#places.set(what, place);
       }

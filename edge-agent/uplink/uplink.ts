@@ -42,8 +42,8 @@ export interface UplinkOptions {
   version: string;
   /** Tells links apart and counts them. */
   traffic?: Traffic;
-  /** For tests: in place of real connections and the kernel's routes. */
-  network?: { open: typeof openLink; sourceTowards: typeof sourceTowards };
+  /** For tests: in place of real connections, the kernel's routes, and chance in the pauses. */
+  network?: { open: typeof openLink; sourceTowards: typeof sourceTowards; random?: () => number };
 }
 
 export interface Uplink {
@@ -87,7 +87,7 @@ class MqttUplink implements Uplink {
   readonly #traffic: Traffic;
   readonly #watch: Watch;
   readonly #network: NonNullable<UplinkOptions['network']>;
-  readonly #backoff = new Backoff(RETRY);
+  readonly #backoff: Backoff;
   readonly #stopping = new AbortController();
   #receiver: DesiredReceiver | undefined;
   #link: Link | undefined;
@@ -102,6 +102,8 @@ class MqttUplink implements Uplink {
     const counters = this.counters;
     this.#traffic = traffic;
     this.#network = options.network ?? { open: openLink, sourceTowards };
+    const { random } = this.#network;
+    this.#backoff = new Backoff({ ...RETRY, ...(random ? { random } : {}) });
     this.#watch = new Watch({ traffic, clock, sourceTowards: this.#network.sourceTowards, changed: () => this.#linkChanged() });
     this.#reporter = new Reporter(spool, clock, log);
     this.#journal = new JournalLane({ spool, clock, log, counters, onIdle: () => this.#idle() });

@@ -2,12 +2,13 @@
  * The centre's side of the protocol for tests: a real MQTT broker behind TLS with client certificates, and a ledger in memory. It
  * keeps its fragments through restarts. `faults` make it misbehave: chunks lost, receipts wrong, connections cut.
  */
-import { createHash, createPrivateKey } from 'node:crypto';
+import { createHash, createPrivateKey, type KeyObject } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { canonicalJson, type Json, sha256Hex } from '@longroof/base/canonical';
 import type { Authority, KeyAndCertificate } from '@longroof/protocol/authority';
 import { type Chunk, partIsDue, readChunk } from '@longroof/protocol/chunk';
+import type { FragmentMeta } from '@longroof/protocol/fragment';
 import { decodeBatch, type JournalRecord } from '@longroof/protocol/journal';
 import type {
   AckMessage,
@@ -20,7 +21,7 @@ import type {
 } from '@longroof/protocol/messages';
 import { signStatement } from '@longroof/protocol/signed';
 import { type Down, downTopic, parseTopic } from '@longroof/protocol/topics';
-import { Aedes, type Client } from 'aedes';
+import { Aedes } from 'aedes';
 
 export interface Faults {
   /** Called for each chunk; true loses it. */
@@ -64,10 +65,16 @@ export class ScriptedController {
   handlesMax = 0;
   receipts = 0;
   port = 0;
+  /** In place of the broker: what goes down goes here, and `receive` is what comes up. */
+  transport: ((down: Down, payload: Buffer) => void) | undefined;
+  utc: () => number = Date.now;
+  /** Told of each fragment when it is stored. */
+  onStored: (meta: FragmentMeta) => void = () => undefined;
   #server: Server | undefined;
   #broker: Aedes | undefined;
   #open = new Map<number, Open>();
   #sockets = new Set<TLSSocket>();
+  readonly #signers = new Map<string, KeyObject>();
   readonly #unit: string;
   readonly #keys: { receipt: KeyAndCertificate; desired: KeyAndCertificate; server: KeyAndCertificate; rootPem: string };
 
@@ -92,7 +99,7 @@ export class ScriptedController {
   async start(): Promise<void> {
     const broker = await Aedes.createBroker();
     broker.authorizePublish = (client, packet, done) => {
-      this.#received(client, packet.topic, Buffer.from(packet.payload));
+      if (client) this.receive(packet.topic, Buffer.from(packet.payload));
       done(null);
     };
     const { server, rootPem } = this.#keys;
@@ -125,6 +132,10 @@ export class ScriptedController {
 
   send(down: Down, message: unknown): void {
     const payload = Buffer.isBuffer(message) ? message : Buffer.from(canonicalJson(message as Json));
+    if (this.transport) {
+      this.transport(down, payload);
+      return;
+    }
     this.#broker?.publish(
       { cmd: 'publish', topic: downTopic(this.#unit, down), payload, qos: 1, retain: false, dup: false },
       () => undefined,
@@ -140,12 +151,14 @@ export class ScriptedController {
   }
 
   sign<T>(statement: T, keyPem: string): Signed<T> {
-    return signStatement(createPrivateKey(keyPem), statement);
+    const key = this.#signers.get(keyPem) ?? createPrivateKey(keyPem);
+    this.#signers.set(keyPem, key);
+    return signStatement(key, statement);
   }
 
-  #received(client: Client | null, topic: string, payload: Buffer): void {
+  receive(topic: string, payload: Buffer): void {
     const parsed = parseTopic(topic);
-    if (!client || !parsed || !('up' in parsed)) return;
+    if (!parsed || !('up' in parsed)) return;
     if (parsed.up !== 'chunk' && parsed.up !== 'status') this.order.push(parsed.up);
     const json = (): unknown => JSON.parse(payload.toString('utf8'));
     if (parsed.up === 'status') this.statuses.push(json() as StatusMessage);
@@ -167,7 +180,7 @@ export class ScriptedController {
       journalHead: '0'.repeat(64),
       receiptCertificates: [receipt.certificatePem, desired.certificatePem],
       creditBytes: this.creditBytes,
-      utcMs: Date.now(),
+      utcMs: this.utc(),
     });
     if (this.desired) this.sendDesired(this.desired);
   }
@@ -235,6 +248,7 @@ export class ScriptedController {
         return;
       }
       this.stored.set(meta.sha256, whole);
+      this.onStored(meta);
       this.#receipt(open.manifest);
     } else if (partIsDue(open.offset - open.ackedAt, chunk.payload.length, this.creditBytes)) {
       open.ackedAt = open.offset;
@@ -256,7 +270,7 @@ export class ScriptedController {
       bytes,
       storeEpoch: this.storeEpoch,
       copies: 1,
-      storedUtcMs: Date.now(),
+      storedUtcMs: this.utc(),
     };
     this.receipts += 1;
     const right = this.sign(statement, this.#keys.receipt.keyPem);
