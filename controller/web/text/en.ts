@@ -266,7 +266,8 @@ export const en = {
     noUnit: 'Choose a wagon.',
     tooMany: 'At most {{n}} at once.',
     away: '{{n}} of them out of reach now. Their requests wait until they are back.',
-    submit: 'Request from {{count}}',
+    submit_one: 'Request from {{n}} wagon',
+    submit_other: 'Request from {{n}} wagons',
   },
   together: {
     title: 'Requested together',
