@@ -74,8 +74,7 @@ function answer(id: number, call: Call): void {
       settled(core.select(call.streams, call.fromUtcMs, call.toUtcMs));
       return;
     case 'recent':
-      settled(core.recent(call.stream, call.seqFirst, call.seqLast));
-      return;
+      return settled(core.recent(call.stream, call.seqFirst, call.seqLast));
     case 'read': {
       const bytes = core.read(call.fragment);
       if (bytes.byteLength === bytes.buffer.byteLength) post({ kind: 'result', id, value: bytes }, [bytes.buffer as ArrayBuffer]);
