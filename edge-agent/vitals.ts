@@ -12,6 +12,8 @@ export interface UplinkCounters {
   bytesSent: number;
   fragmentsStored: number;
   refusals: number;
+  liveCameras: number;
+  liveBytesSent: number;
 }
 
 /** A disk that lasts no longer is to be replaced soon. */
@@ -121,6 +123,8 @@ export class Vitals {
     if (uplink) {
       gauges.push(one('longroof_uplink_connected', '1 while the centre is reached', uplink.connected ? 1 : 0));
       gauges.push(one('longroof_uplink_bytes_total', 'Footage bytes sent', uplink.bytesSent, 'counter'));
+      gauges.push(one('longroof_live_cameras', 'Cameras that somebody watches', uplink.liveCameras));
+      gauges.push(one('longroof_live_bytes_total', 'Bytes sent to be watched live', uplink.liveBytesSent, 'counter'));
       gauges.push(one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored, 'counter'));
       gauges.push(one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals, 'counter'));
     }

@@ -25,6 +25,16 @@ import {
   recordText,
   verifyBytes,
 } from './journal.js';
+import {
+  encodeLivePiece,
+  encodeLiveRefusal,
+  LIVE_CAMERAS_MAX,
+  LIVE_FOR_MS_MAX,
+  LIVE_PIECE_BYTES_MAX,
+  LIVE_REFUSALS,
+  type LivePiece,
+  readLiveMessage,
+} from './live.js';
 import { merklePath, merkleRoot, merkleVerify } from './merkle.js';
 import { MESSAGE_BYTES_MAX, PULLS_MAX, type Signed } from './messages.js';
 import { verifyStatement } from './signed.js';
@@ -67,19 +77,21 @@ const SCHEMA_OF: Readonly<Record<string, string>> = {
 
 t.test('the document has the channels of the code, with its bounds and words', async (t) => {
   const channels = document['channels'] as Tree;
-  t.same(Object.keys(channels).sort(), [...UP, ...DOWN].sort());
+  t.same(Object.keys(channels).sort(), [...UP, ...DOWN, 'live'].sort());
   for (const [name, channel] of Object.entries(channels)) {
     const address = (channel['address'] as unknown as string)
       .replace('{part}', unitPrefix('wagon-7').split('/')[2] ?? '')
-      .replace('{unit}', 'wagon-7');
+      .replace('{unit}', 'wagon-7')
+      .replace('{camera}', 'front');
     const isUp = (UP as readonly string[]).includes(name);
-    t.same(parseTopic(address), { unit: 'wagon-7', [isUp ? 'up' : 'down']: name }, name);
+    const parsed = name === 'live' ? { live: 'front' } : { [isUp ? 'up' : 'down']: name };
+    t.same(parseTopic(address), { unit: 'wagon-7', ...parsed }, name);
     const { topic, qos, retain } = vector(name);
     t.same({ topic, qos, retain }, { topic: address, ...(channel['bindings']!['mqtt'] as object) }, `${name}: as in its vector`);
   }
   const bound = (name: string): number => channels[name]!['x-max-bytes'] as unknown as number;
   t.equal(bound('journal'), BATCH_BYTES_MAX);
-  t.equal(bound('chunk'), CHUNK_HEADER_BYTES + CHUNK_PAYLOAD_BYTES_MAX);
+  for (const name of ['chunk', 'live']) t.equal(bound(name), CHUNK_HEADER_BYTES + CHUNK_PAYLOAD_BYTES_MAX);
   for (const name of ['manifest', ...DOWN]) t.equal(bound(name), MESSAGE_BYTES_MAX, name);
   t.match(JSON.stringify(document['components']!['messages']!['chunk']), new RegExp(`${CHUNK_PAYLOAD_BYTES_MAX}.*${FRAGMENT_BYTES_MAX}`));
   const at = (...keys: string[]): unknown => keys.reduce<Tree>((tree, key) => tree[key] as Tree, schemas);
@@ -88,6 +100,10 @@ t.test('the document has the channels of the code, with its bounds and words', a
   t.equal(at('JournalBatch', 'properties', 'records', 'maxItems'), BATCH_RECORDS_MAX);
   t.equal(at('TrackBody', 'properties', 'points', 'maxItems'), TRACK_POINTS_MAX);
   t.equal(at('Desired', 'properties', 'pulls', 'maxItems'), PULLS_MAX);
+  t.equal(at('Desired', 'properties', 'live', 'maxItems'), LIVE_CAMERAS_MAX);
+  t.equal(at('Desired', 'properties', 'live', 'items', 'properties', 'forMs', 'maximum'), LIVE_FOR_MS_MAX);
+  t.same(at('LiveHead', 'oneOf', '1', 'properties', 'refused', 'enum'), [...LIVE_REFUSALS]);
+  t.match(JSON.stringify(document['components']!['messages']!['live']), new RegExp(String(LIVE_PIECE_BYTES_MAX)));
   const meta = vector('fragment-box').cases[0]?.value as unknown as Record<string, unknown>;
   for (const key of at('FragmentMeta', 'required') as string[])
     t.throws(() => checkFragmentMeta({ ...meta, [key]: undefined }), { code: 'LR_FRAGMENT_META' }, `${key} is needed`);
@@ -167,6 +183,33 @@ t.test('chunk, metadata box, Merkle tree: byte by byte', async (t) => {
       );
       const walked = steps.map((step) => Buffer.from(step, 'hex'));
       t.ok(merkleVerify(own[index] as Buffer, index, own.length, walked, Buffer.from(root, 'hex')));
+    }
+  }
+});
+
+t.test('live: pieces and refusals, byte by byte, and nothing that is cut or changed', async (t) => {
+  const { cases } = vector<{ cases: { note: string; hex: string; head: Record<string, unknown>; init: string; media: string }[] }>('live');
+  for (const { note, hex, head, init, media } of cases) {
+    const bytes = Buffer.from(hex, 'hex');
+    t.ok(fits('LiveHead', head), note);
+    const message = readLiveMessage(bytes);
+    if ('refused' in message) {
+      t.same(message, head);
+      t.equal(encodeLiveRefusal(message.camera, message.refused).toString('hex'), hex);
+      continue;
+    }
+    t.same({ meta: message.meta, wall: message.wall, initBytes: message.init?.length ?? 0 }, head);
+    t.equal(Buffer.from(message.media).toString('hex'), media);
+    t.equal(Buffer.from(message.init ?? []).toString('hex'), init);
+    const { meta, wall } = head as unknown as LivePiece;
+    const again = { meta, wall, media: Buffer.from(media, 'hex'), init: init === '' ? undefined : Buffer.from(init, 'hex') };
+    t.equal(encodeLivePiece(again).toString('hex'), hex);
+    for (let at = 0; at < bytes.length; at += 7) {
+      const changed = Buffer.from(bytes);
+      changed[at] = (changed[at] as number) ^ 1;
+      // A byte of the head may change into another head that is right; those of the footage cannot.
+      if (at >= bytes.length - media.length / 2) t.throws(() => readLiveMessage(changed), { code: 'LR_LIVE_PIECE' });
+      t.throws(() => readLiveMessage(bytes.subarray(0, at)), { code: /^LR_(LIVE_PIECE|FRAGMENT_META)$/ });
     }
   }
 });

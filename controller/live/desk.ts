@@ -24,7 +24,8 @@ export const LOOK_MS_MAX = 30 * 60_000;
 const HOLD_MS = 4_000;
 const TICK_MS = 1_000;
 const REASON_CHARS_MIN = 3;
-const LOOKS_MAX = 200;
+/** At one process: each camera keeps some megabytes of pieces. */
+const LOOKS_MAX = 64;
 
 /** What the desk needs of ingest. */
 export interface LiveLink {

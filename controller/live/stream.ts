@@ -7,7 +7,7 @@ import { LIVE_PIECE_BYTES_MAX, type LivePiece, type LiveRefusal, readLiveMessage
 
 /** Pieces of a second each that a slow browser may be behind. */
 const PIECES_MAX = 32;
-const BYTES_MAX = 16 * 1024 * 1024;
+const BYTES_MAX = 8 * 1024 * 1024;
 
 /** A piece as a browser gets it: with its number and its init segment. */
 export interface ShownPiece {

@@ -110,8 +110,7 @@ function answer(id: number, call: Call): void {
     case 'close': {
       const result = core.close();
       post({ kind: 'ticked', ...result, position: positionOf(core.state), stats: statistics.read(), returned: [] });
-      const fault = core.state.diskState.fault;
-      settled(fault ?? null);
+      settled(core.state.diskState.fault ?? null);
       port.close();
     }
   }

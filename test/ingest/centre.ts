@@ -6,6 +6,7 @@ import type { Broker } from '@longroof/controller/broker/broker';
 import { type BrokerLimits, createBroker } from '@longroof/controller/broker/embedded';
 import { Pulls } from '@longroof/controller/fleet/pulls';
 import { createIngest, type Ingest } from '@longroof/controller/ingest/ingest';
+import { LiveDesk } from '@longroof/controller/live/desk';
 import type { BlobStore } from '@longroof/controller/store/blobs';
 import { openFolderBlobs } from '@longroof/controller/store/folder-blobs';
 import { openStore, type Store } from '@longroof/controller/store/open';
@@ -22,6 +23,8 @@ export interface Centre {
   broker: Broker;
   ingest: Ingest;
   pulls: Pulls;
+  /** Where two workers share the broker, that of the second. */
+  live: LiveDesk;
   port: number;
   stop(): Promise<void>;
 }
@@ -82,22 +85,27 @@ async function onEmbedded(dir: string, keys: Keys, blobs: BlobStore, options: Ce
     log: testLog,
     ...(options.limits ? { limits: options.limits } : {}),
   });
+  const clock = options.clock ?? systemClock;
+  const show = (...piece: Parameters<LiveDesk['take']>): void => live.take(...piece);
   const ingest = createIngest({
     store,
     blobs,
     broker,
     keys: { receipt: signer(receipt), desired: signer(desired) },
     rootPem: authority.rootPem,
-    clock: options.clock ?? systemClock,
+    clock,
     log: testLog,
+    live: show,
   });
+  const live = new LiveDesk({ store, link: ingest, clock, log: testLog });
   await ingest.start();
   const pulls = new Pulls({ store, ingest, clock: systemClock });
   const stop = async (): Promise<void> => {
+    await live.stop();
     await ingest.stop();
     await store.close();
   };
-  return { dir, authority, store, blobs, broker, ingest, pulls, port: broker.port, stop };
+  return { dir, authority, store, blobs, broker, ingest, pulls, live, port: broker.port, stop };
 }
 
 export async function openAuthorityOf(dir: string): Promise<Authority> {
@@ -125,13 +133,13 @@ async function onMosquitto(dir: string, keys: Keys, blobs: BlobStore, options: C
   const workers = [await openWorker({ ...shared, name: 'a' }), await openWorker({ ...shared, name: 'b' })];
   await startWorkers(workers);
   const { ingest, broker } = together(workers);
-  const { store } = workers[0] as (typeof workers)[0];
+  const [{ store }, { live }] = workers as [(typeof workers)[0], (typeof workers)[0]];
   const pulls = new Pulls({ store, ingest, clock: systemClock });
   const stop = async (): Promise<void> => {
     for (const worker of workers) await worker.stop();
     await mosquitto.program.stop();
   };
-  return { dir, authority: keys.authority, store, blobs, broker, ingest, pulls, port: mosquitto.port, stop };
+  return { dir, authority: keys.authority, store, blobs, broker, ingest, pulls, live, port: mosquitto.port, stop };
 }
 
 export type { UnitIdentity };

@@ -24,7 +24,7 @@ import { until } from '../peers/program.js';
 import type { Centre, UnitIdentity } from './centre.js';
 
 export const BOOT = 'b8a5e2f0-0000-4000-8000-000000000001';
-const INIT = Buffer.from('an init segment, as good as any for the centre');
+export const INIT = Buffer.from('an init segment, as good as any for the centre');
 export const START_MONO_MS = 50_000;
 
 export interface ConnectOptions {

@@ -8,6 +8,7 @@ import type { BrokerCounters, PartitionedBroker } from '@longroof/controller/bro
 import { createExternalBroker } from '@longroof/controller/broker/external';
 import type { IngestCounters } from '@longroof/controller/ingest/context';
 import { createIngest, type Ingest, type SignerKeys } from '@longroof/controller/ingest/ingest';
+import { LiveDesk } from '@longroof/controller/live/desk';
 import type { BlobStore } from '@longroof/controller/store/blobs';
 import { openStore, type Store } from '@longroof/controller/store/open';
 import type { KeyAndCertificate } from '@longroof/protocol/authority';
@@ -32,6 +33,7 @@ export interface Worker {
   store: Store;
   broker: PartitionedBroker;
   ingest: Ingest;
+  live: LiveDesk;
   stop(): Promise<void>;
 }
 
@@ -42,13 +44,17 @@ export async function openWorker(options: WorkerOptions): Promise<Worker> {
   const address = { host: '127.0.0.1', port: centrePort, caPem: rootPem, keyPem: centre.keyPem, certificatePem: centre.certificatePem };
   const broker = createExternalBroker({ address, clientId: `centre.${name}`, clock: systemClock, log });
   const partitions = { broker, worker: name, leaseMs: options.leaseMs ?? 15_000, clock: options.leaseClock ?? systemClock };
-  const ingest = createIngest({ store, blobs, broker, keys, rootPem, clock, log, partitions });
+  const show = (...piece: Parameters<LiveDesk['take']>): void => live.take(...piece);
+  const ingest = createIngest({ store, blobs, broker, keys, rootPem, clock, log, partitions, live: show });
+  const live = new LiveDesk({ store, link: ingest, clock, log });
   return {
     name,
     store,
     broker,
     ingest,
+    live,
     async stop() {
+      await live.stop();
       await ingest.stop();
       await store.close();
     },

@@ -28,6 +28,8 @@ const missing = !chromium
 const PICTURE_MS_MAX = 4_000;
 const DELAY_MS_MAX = 5_000;
 const ROUNDS = 5;
+/** Where pictures of the page are left for a person to look at; nowhere if it is not set. */
+const PICTURES = process.env['LONGROOF_PICTURES'];
 
 interface Audit {
   person: string;
@@ -144,6 +146,8 @@ t.test('a camera is watched live, with a reason, and only while somebody watches
     const ms = await clickToPicture(page, 'The car behind');
     t.comment(`click to picture, original: ${ms.toFixed(0)} ms`);
     await says(t, page.locator('section.live'), /Original/);
+    await page.waitForSelector('.on-air');
+    if (PICTURES) await page.screenshot({ path: path.join(PICTURES, 'live.png'), fullPage: true });
   });
 
   await t.test('a browser that dies ends it within seconds, and the chain says who watched, why, and until when', async (t) => {

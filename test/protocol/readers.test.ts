@@ -33,7 +33,7 @@ const READERS: Readonly<Record<string, (payload: Buffer) => unknown>> = {
   },
 };
 /** Members that a message may have. */
-const OPTIONAL: ReadonlySet<string> = new Set(['init', 'path', 'index', 'count', 'handle', 'limit', 'code', 'certificate', 'link']);
+const OPTIONAL: ReadonlySet<string> = new Set(['init', 'path', 'index', 'count', 'handle', 'limit', 'code', 'certificate', 'link', 'live']);
 
 for (const [name, read] of Object.entries(READERS))
   t.test(`${name}: taken as it stands, refused without any of its members`, async (t) => {
@@ -46,12 +46,11 @@ for (const [name, read] of Object.entries(READERS))
         else t.throws(() => read(without), { code: /^LR_(MESSAGE|DOWN_SHAPE|FRAGMENT_META)$/ }, `${key} of ${note}`);
       }
       const statement = value['statement'] as Members | undefined;
-      for (const key of Object.keys(statement ?? {}))
-        t.throws(
-          () => read(bytes({ ...value, statement: { ...statement, [key]: undefined } })),
-          { code: /^LR_D/ },
-          `${key} of the statement`,
-        );
+      for (const key of Object.keys(statement ?? {})) {
+        const without = bytes({ ...value, statement: { ...statement, [key]: undefined } });
+        if (OPTIONAL.has(key)) t.ok(read(without), `${key} of the statement may be left out`);
+        else t.throws(() => read(without), { code: /^LR_D/ }, `${key} of the statement`);
+      }
     }
   });
 

@@ -117,6 +117,9 @@ async function answer(request: IncomingMessage, url: URL): Promise<Answer> {
   if (area === 'session') return answerSession(request);
   if (!session) throw new Refusal(401, 'LR_SESSION', 'not signed in');
   if (area === 'units') return answerUnits(id, rest[0], url);
+  if (area === 'holds') return { json: { holds: [] } };
+  if (area === 'restores') return { json: { restores: [] } };
+  if (area === 'live') return { json: { looks: [] } };
   if (area !== 'pulls') throw new Refusal(404, 'LR_NOT_FOUND', 'no such address');
   if (id === undefined && request.method === 'POST') {
     const wanted = (await body(request)) as unknown as PullShape;

@@ -124,7 +124,7 @@ function Lift({ hold }: { hold: HoldShape }) {
   if (!mayLift || !isStanding(hold)) return null;
   return (
     <>
-      <Button variant="default" size="compact-md" onClick={() => setAsking(true)}>
+      <Button variant="default" size="compact-sm" onClick={() => setAsking(true)}>
         {t('holds.lift')}
       </Button>
       {asking ? (

@@ -43,6 +43,7 @@ function firstForm(): Form {
 
 function ManyForm({ units }: { units: UnitShape[] }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const create = useCreatePulls();
   const [form, setForm] = useState<Form>(firstForm);
   const [chosen, setChosen] = useState<string[]>([]);
@@ -84,7 +85,7 @@ function ManyForm({ units }: { units: UnitShape[] }) {
             {create.isError ? <Problem error={create.error} /> : null}
             <Group justify="flex-end">
               <Button type="submit" loading={create.isPending}>
-                {t('many.submit', { count: chosen.length })}
+                {chosen.length === 0 ? t('request.submit') : t('many.submit', { count: chosen.length, n: format.number(chosen.length) })}
               </Button>
             </Group>
           </Stack>

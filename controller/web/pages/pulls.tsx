@@ -69,7 +69,12 @@ export function PullRow({ pull }: { pull: PullShape }) {
       <div className="pull-how">
         <PullStateBadge state={pull.state} />
         {isUnfinished(pull) && pull.bytesTotal ? (
-          <Progress value={(100 * pull.bytesDone) / pull.bytesTotal} aria-label={t('pull.progress')} mt={6} />
+          <>
+            <Progress value={(100 * pull.bytesDone) / pull.bytesTotal} aria-label={t('pull.progress')} mt={6} />
+            <Text size="xs" c="dimmed" mt={2}>
+              {t('pull.progressOf', { done: format.bytes(pull.bytesDone), total: format.bytes(pull.bytesTotal) })}
+            </Text>
+          </>
         ) : null}
       </div>
     </Paper>

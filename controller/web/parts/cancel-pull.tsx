@@ -11,7 +11,7 @@ export function CancelPull({ id }: { id: string }) {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <Button variant="default" size="compact-md" onClick={() => setOpen(true)}>
+      <Button variant="default" size="compact-sm" onClick={() => setOpen(true)}>
         {t('pull.cancel')}
       </Button>
       {open ? (

@@ -18,7 +18,7 @@ export function PullReceipt({ pullId }: { pullId: string }) {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <Button variant="default" size="compact-md" leftSection={<Icon name="done" sizePx={16} />} onClick={() => setOpen(true)}>
+      <Button variant="default" size="xs" leftSection={<Icon name="done" sizePx={14} />} onClick={() => setOpen(true)}>
         {t('receipt.open')}
       </Button>
       {open ? (

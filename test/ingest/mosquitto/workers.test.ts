@@ -51,9 +51,20 @@ async function bench(t: Test, more: Partial<WorkerOptions> = {}, ofB: Partial<Wo
   });
   await startWorkers(workers);
   const { ingest, broker } = together(workers);
-  const { store } = workers[0];
+  const { store, live } = workers[0];
   const pulls = new Pulls({ store, ingest, clock: systemClock });
-  const centre: Centre = { dir, authority, store, blobs: folder, broker, ingest, pulls, port: mosquitto.port, stop: async () => undefined };
+  const centre: Centre = {
+    dir,
+    authority,
+    store,
+    blobs: folder,
+    broker,
+    ingest,
+    pulls,
+    live,
+    port: mosquitto.port,
+    stop: async () => undefined,
+  };
   return { dir, mosquitto, workers, centre, open };
 }
 
