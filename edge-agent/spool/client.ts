@@ -12,6 +12,7 @@ import { MemoryPool } from './memory-pool.js';
 import { asBuffer, type Call, type FromWorker, type JournalPosition, nameOf, revive, type ToWorker, type WorkerStats } from './messages.js';
 import type {
   DurableStream,
+  FragmentRun,
   HoldRequest,
   Selection,
   Spool,
@@ -124,9 +125,6 @@ export class SpoolClient implements Spool {
         return;
       case 'failed':
         this.#waiting(message.id)?.reject(revive(message.fault));
-        return;
-      case 'ready':
-        return;
     }
   }
 
@@ -212,6 +210,10 @@ export class SpoolClient implements Spool {
 
   select(streams: StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs): Promise<Selection> {
     return this.#call({ what: 'select', streams: streams.map(nameOf), fromUtcMs, toUtcMs });
+  }
+
+  named({ run, seqFirst, seqLast, ...stream }: FragmentRun): Promise<StoredFragment[]> {
+    return this.#call({ what: 'named', names: { ...nameOf(stream), run, seqFirst, seqLast } });
   }
 
   async read(fragment: StoredFragment): Promise<Buffer> {

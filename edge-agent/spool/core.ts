@@ -26,8 +26,8 @@ import { type CoreOptions, type Recovered, recover } from './recover.js';
 import { streamOf } from './recover-coverage.js';
 import { removeIndex } from './recover-journal.js';
 import { hashParts, ReelSet } from './reels.js';
-import { select } from './select.js';
-import type { HoldRequest, Selection, SpoolIdentity, StoreAdopted, StoredFragment, Voided } from './spool.js';
+import { select, selectNamed } from './select.js';
+import type { FragmentRun, HoldRequest, Selection, SpoolIdentity, StoreAdopted, StoredFragment, Voided } from './spool.js';
 import { type CoreState, draftGaps, type LiveStream } from './state.js';
 import { adoptStore, voided } from './store-change.js';
 
@@ -182,6 +182,10 @@ export class SpoolCore {
 
   select(streams: readonly StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs): Selection {
     return select(this.state, streams, fromUtcMs, toUtcMs);
+  }
+
+  named(names: FragmentRun): StoredFragment[] {
+    return selectNamed(this.state, names);
   }
 
   read(fragment: StoredFragment): Buffer {

@@ -68,6 +68,14 @@ export class IndexDb extends IndexBase {
     );
   }
 
+  /** That hold any of these fragments, in order. */
+  reelsWith(stream: number, run: number, seqFirst: number, seqLast: number): ReelRow[] {
+    return this.all(
+      'SELECT * FROM reels WHERE stream = ? AND run = ? AND seqFirst <= ? AND seqFirst + count > ? AND state <> 2 ORDER BY seqFirst',
+      ...[stream, run, seqLast, seqFirst],
+    );
+  }
+
   reelsOfStream(stream: number): IterableIterator<ReelRow> {
     return this.db.prepare('SELECT * FROM reels WHERE stream = ? ORDER BY id').iterate(stream) as IterableIterator<ReelRow>;
   }

@@ -73,6 +73,8 @@ function answer(id: number, call: Call): void {
     case 'select':
       settled(core.select(call.streams, call.fromUtcMs, call.toUtcMs));
       return;
+    case 'named':
+      return settled(core.named(call.names));
     case 'read': {
       const bytes = core.read(call.fragment);
       if (bytes.byteLength === bytes.buffer.byteLength) post({ kind: 'result', id, value: bytes }, [bytes.buffer as ArrayBuffer]);

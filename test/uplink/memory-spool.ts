@@ -8,7 +8,15 @@ import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { Random } from '@longroof/base/random';
 import { systemMemory } from '@longroof/edge-agent/capture/arena';
-import type { DurableStream, HoldRequest, Selection, Spool, SpoolStats, StoredFragment } from '@longroof/edge-agent/spool/spool';
+import type {
+  DurableStream,
+  FragmentRun,
+  HoldRequest,
+  Selection,
+  Spool,
+  SpoolStats,
+  StoredFragment,
+} from '@longroof/edge-agent/spool/spool';
 import type { FragmentMeta, StreamName } from '@longroof/protocol/fragment';
 import { GENESIS_PREV, type JournalBodies, type JournalRecord, type JournalType, recordHash, recordText } from '@longroof/protocol/journal';
 
@@ -129,6 +137,11 @@ export class MemorySpool implements Spool {
         missing.push({ camera, rendition, fromUtcMs, toUtcMs, cause: all.length > 0 ? 'camera-unreachable' : 'unknown-camera' });
     }
     return { fragments, missing };
+  }
+
+  async named({ camera, rendition, run, seqFirst, seqLast }: FragmentRun): Promise<StoredFragment[]> {
+    const all = this.fragments.filter(({ meta: m }) => m.camera === camera && m.rendition === rendition && m.run === run);
+    return all.filter(({ meta }) => meta.seq >= seqFirst && meta.seq <= seqLast);
   }
 
   async read(fragment: StoredFragment): Promise<Buffer> {
