@@ -74,7 +74,8 @@ function answer(id: number, call: Call): void {
       settled(core.select(call.streams, call.fromUtcMs, call.toUtcMs));
       return;
     case 'named':
-      return settled(core.named(call.names));
+      settled(core.named(call.names));
+      return;
     case 'read': {
       const bytes = core.read(call.fragment);
       if (bytes.byteLength === bytes.buffer.byteLength) post({ kind: 'result', id, value: bytes }, [bytes.buffer as ArrayBuffer]);
@@ -108,8 +109,7 @@ function answer(id: number, call: Call): void {
     case 'close': {
       const result = core.close();
       post({ kind: 'ticked', ...result, position: positionOf(core.state), stats: statistics.read(), returned: [] });
-      const fault = core.state.diskState.fault;
-      settled(fault ?? null);
+      settled(core.state.diskState.fault ?? null);
       port.close();
     }
   }
