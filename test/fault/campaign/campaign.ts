@@ -186,7 +186,7 @@ export async function campaign(options: CampaignOptions, seed: number, report: R
   } finally {
     clearInterval(looking);
     over.abort();
-    if (!good) keepData(centre, folder);
+    if (!good || report.keep) keepData(centre, folder);
     await close();
     if (good && !report.keep) for (const one of [folder, wagon.folder]) fs.rmSync(one, { recursive: true, force: true });
     else report.progress(`kept: ${folder} and ${wagon.folder}`);
