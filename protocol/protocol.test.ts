@@ -176,3 +176,10 @@ t.test('a later, better clock serves earlier times of the boot, at the price of 
   t.same(bestWall(0, claim, [anchor]), { utcMs: 1_000_000, source: 'gnss', errorMs: 260 });
   t.same(bestWall(0, { utcMs: 1_000_010, source: 'ntp', errorMs: 20 }, [anchor]), { utcMs: 1_000_010, source: 'ntp', errorMs: 20 });
 });
+
+t.test('a clock that nobody vouches for and that jumps leaves the time from before as it was', async (t) => {
+  const before = { utcMs: 1_000_000, source: 'rtc', errorMs: 10_030 } as const;
+  const jumped = { atMonoMs: 100_000, offsetMs: 60_000_000, source: 'rtc', errorMs: 10_000 } as const;
+  t.same(bestWall(0, before, [jumped]), before);
+  t.same(bestWall(0, before, [jumped, { ...jumped, source: 'ntp', errorMs: 100 }]), { utcMs: 60_000_000, source: 'ntp', errorMs: 110 });
+});

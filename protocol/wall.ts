@@ -16,12 +16,18 @@ export interface ClockAnchor {
 /** A plain crystal, warm and cold: 100 ppm. */
 export const DRIFT_PPM = 100;
 
-/** The claim with the smallest error for `monoMs`: the one made at the time, or one by an anchor of the same boot. */
+/**
+ * An anchor dates anew only what it dates at least so many times better. Of two clocks that are as good as each other the one that was
+ * believed at the time stands: a clock that nobody vouches for and that jumps does not take the footage from before with it.
+ */
+export const BETTER_BY = 2;
+
+/** The claim made at the time `monoMs`, or that of the best anchor of the same boot where this is clearly better. */
 export function bestWall(monoMs: MonoMs, claim: WallClaim, anchors: readonly ClockAnchor[]): WallClaim {
-  let best = claim;
+  let best: WallClaim | undefined;
   for (const anchor of anchors) {
     const errorMs = anchor.errorMs + (Math.abs(monoMs - anchor.atMonoMs) * DRIFT_PPM) / 1e6;
-    if (errorMs < best.errorMs) best = { utcMs: monoMs + anchor.offsetMs, source: anchor.source, errorMs };
+    if (errorMs < (best?.errorMs ?? Number.POSITIVE_INFINITY)) best = { utcMs: monoMs + anchor.offsetMs, source: anchor.source, errorMs };
   }
-  return best;
+  return best && best.errorMs * BETTER_BY <= claim.errorMs ? best : claim;
 }

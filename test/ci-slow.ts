@@ -47,6 +47,9 @@ const tests = fuzzTests().sort();
 const cheap = tests.filter((file) => !DEAR.test(file));
 const dear = tests.filter((file) => DEAR.test(file));
 
+/** Of minutes of faults against wagon and centre, a few of each kind. */
+const SHORT_CAMPAIGN = '--minutes 1.5 --agent-kills 6 --controller-kills 2 --broker-kills 2 --cuts 10 --disks 2 --clocks 2'.split(' ');
+
 const PARTS: Part[] = [
   {
     name: `fuzz, ${FUZZ_CASES} cases each`,
@@ -60,7 +63,7 @@ const PARTS: Part[] = [
     env: { LONGROOF_FUZZ_CASES: DEAR_CASES },
     limitMin: 15,
   },
-  { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20'], limitMin: 20 },
+  { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20', ...SHORT_CAMPAIGN], limitMin: 24 },
   {
     name: 'long run, shortened',
     args: ['test/dist/soak/main.js', '--minutes', '3', '--cameras', '4', '--quota', '500MB'],

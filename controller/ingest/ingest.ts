@@ -227,7 +227,8 @@ class IngestService implements Ingest {
       await this.#handle(link, up, payload);
     } catch (error) {
       const fault = toFault(error, up);
-      if (fault.kind === 'internal') this.#context.log.error({ unit: link.unit, up, error }, 'a message could not be handled');
+      if (fault.kind === 'internal' || fault.code.startsWith('LR_SYS_'))
+        this.#context.log.error({ unit: link.unit, up, error }, 'a message could not be handled');
       await sendRefusal(this.#context, link, up, fault);
     }
   }

@@ -1,9 +1,9 @@
 /**
  * `clock`: an anchor of the boot's monotonic time. It serves earlier times of the boot too, so whatever is dated worse than it dates
- * is dated again; names and order never depend on it.
+ * is dated again where it was dated clearly worse; names and order never depend on it.
  */
 import type { JournalRecord } from '@longroof/protocol/journal';
-import { type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
+import { BETTER_BY, type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
 import { sql } from 'kysely';
 import { checkBody } from './body.js';
 import type { Projected } from './project.js';
@@ -61,8 +61,8 @@ async function correctReels(projected: Projected, boot: string, anchor: ClockAnc
     .where('unit', '=', unit)
     .where('epoch', '=', epoch)
     .where('boot', '=', boot)
-    .where('wall_error_ms', '>', anchor.errorMs)
-    .where('wall_error_ms', '>', error)
+    .where('wall_error_ms', '>=', anchor.errorMs * BETTER_BY)
+    .where('wall_error_ms', '>=', sql<number>`${BETTER_BY} * (${error})`)
     .execute();
   const runs = trx.selectFrom('run').select('run').where('unit', '=', unit).where('epoch', '=', epoch).where('boot', '=', boot);
   await trx
@@ -72,7 +72,7 @@ async function correctReels(projected: Projected, boot: string, anchor: ClockAnc
     .where('epoch', '=', epoch)
     .where('run', 'in', runs)
     .where('rendition', '!=', 'derived')
-    .where('wall_error_ms', '>', anchor.errorMs)
-    .where('wall_error_ms', '>', error)
+    .where('wall_error_ms', '>=', anchor.errorMs * BETTER_BY)
+    .where('wall_error_ms', '>=', sql<number>`${BETTER_BY} * (${error})`)
     .execute();
 }

@@ -3,7 +3,7 @@
  * anything else.
  */
 import { Worker } from 'node:worker_threads';
-import { assert, Fault } from '@longroof/base/errors';
+import { assert, Fault, type FaultKind } from '@longroof/base/errors';
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -21,7 +21,13 @@ export interface Question {
   sql: string;
   parameters: readonly unknown[];
 }
-export type Answer = { rows: unknown[]; changes: number } | { error: { message: string; code: string | undefined } };
+export interface Failure {
+  message: string;
+  code: string | undefined;
+  /** SQLite has taken back the whole transaction, not the statement alone: a full disk does that. */
+  rolledBack: boolean;
+}
+export type Answer = { rows: unknown[]; changes: number } | { error: Failure };
 
 /** All migrations that are due in one transaction, so that of two processes that start one makes them and the other finds them made. */
 class Adapter extends SqliteAdapter {
@@ -63,6 +69,8 @@ class ThreadConnection implements DatabaseConnection {
   readonly #worker: Worker;
   #waiting: Waiting | undefined;
   #gone: Fault | undefined;
+  /** Why the transaction is no more, until whoever began it has heard. */
+  #rolledBack: Error | undefined;
 
   constructor(file: string) {
     this.#worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), { workerData: { file }, name: 'longroof-store' });
@@ -73,9 +81,20 @@ class ThreadConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    // Outside of its transaction a statement would be kept by itself.
+    if (this.#rolledBack) throw this.#rolledBack;
     const answer = await this.#ask({ sql: query.sql, parameters: query.parameters });
-    if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+    if ('error' in answer) {
+      const error = errorOf(answer.error);
+      if (answer.error.rolledBack) this.#rolledBack = error;
+      throw error;
+    }
     return { rows: answer.rows as R[], numAffectedRows: BigInt(answer.changes) };
+  }
+
+  async rollback(): Promise<void> {
+    if (!this.#rolledBack) await this.executeQuery(CompiledQuery.raw('rollback'));
+    this.#rolledBack = undefined;
   }
 
   // biome-ignore lint/correctness/useYield: required by the interface; nothing here streams
@@ -114,6 +133,18 @@ class ThreadConnection implements DatabaseConnection {
     const gone = this.#gone;
     this.#settle((waiting) => waiting.reject(gone));
   }
+}
+
+/** What the disk does to SQLite, as kinds: SQLite's result codes. Anything else as it came. */
+const KINDS: readonly [RegExp, FaultKind][] = [
+  [/^SQLITE_FULL/, 'full'],
+  [/^SQLITE_READONLY/, 'read-only'],
+  [/^SQLITE_(IOERR|BUSY|CANTOPEN)/, 'unavailable'],
+];
+
+function errorOf({ message, code }: Failure): Error {
+  const kind = KINDS.find(([pattern]) => code !== undefined && pattern.test(code))?.[1];
+  return kind ? new Fault(kind, `LR_SYS_${code}`, message) : Object.assign(new Error(message), { code });
 }
 
 class ThreadDriver implements Driver {
@@ -157,7 +188,7 @@ class ThreadDriver implements Driver {
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('rollback'));
+    await (connection as ThreadConnection).rollback();
   }
 
   async destroy(): Promise<void> {

@@ -39,13 +39,15 @@ function prepare(text: string): Database.Statement {
 }
 
 function run({ sql, parameters }: Question): Answer {
+  const within = database?.inTransaction === true;
   try {
     const statement = prepare(sql);
     if (statement.reader) return { rows: statement.all(...parameters), changes: 0 };
     return { rows: [], changes: statement.run(...parameters).changes };
   } catch (error) {
     const { message, code } = error as { message?: unknown; code?: unknown };
-    return { error: { message: String(message), code: typeof code === 'string' ? code : undefined } };
+    const rolledBack = within && database?.inTransaction === false;
+    return { error: { message: String(message), code: typeof code === 'string' ? code : undefined, rolledBack } };
   }
 }
 

@@ -34,6 +34,28 @@ t.test('the database: made once, opened again, durable settings, foreign keys', 
   await again.close();
 });
 
+t.test('a full disk in the middle of a transaction: all of it is taken back, and the error is that of the disk', async (t) => {
+  const store = await open(t.testdir());
+  t.teardown(() => store.close());
+  const set = (key: string, value: string) => store.db.insertInto('setting').values({ key, value });
+  await sql.raw('pragma max_page_count = 1').execute(store.db);
+  const trx = store.db.transaction().execute(async (trx) => {
+    await trx.insertInto('setting').values({ key: 'before', value: '1' }).execute();
+    await trx
+      .insertInto('setting')
+      .values({ key: 'large', value: 'x'.repeat(1_000_000) })
+      .execute()
+      .catch(() => undefined);
+    // Whoever goes on all the same must not write outside of the transaction.
+    await trx.insertInto('setting').values({ key: 'after', value: '1' }).execute();
+  });
+  await t.rejects(trx, { name: 'Fault', kind: 'full', code: 'LR_SYS_SQLITE_FULL' });
+  await sql.raw('pragma max_page_count = 1000000').execute(store.db);
+  await set('later', '1').execute();
+  const keys = await store.db.selectFrom('setting').select('key').where('key', 'in', ['before', 'large', 'after', 'later']).execute();
+  t.same(keys, [{ key: 'later' }]);
+});
+
 t.test('its columns are those of tables.ts and tables-kept.ts, in the portable subset', async (t) => {
   const store = await open(t.testdir());
   t.teardown(() => store.close());

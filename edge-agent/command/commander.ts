@@ -16,8 +16,8 @@ import type { Spool } from '../spool/spool.js';
 import type { Uplink } from '../uplink/uplink.js';
 import { CopyMaker } from './copy.js';
 import { HoldKeeper } from './hold-keeper.js';
-import { type Planned, type Progress, planSteps, readDesiredState, type Step } from './plan.js';
-import { type PullContext, planPull, priorityOfPull, sendMade, sendPull, untilDurable } from './pull.js';
+import { type Planned, type Progress, planSteps, type Run, readDesiredState, type Step } from './plan.js';
+import { type PullContext, planPull, priorityOfPull, sendPlanned, untilDurable } from './pull.js';
 import { CommandState } from './state.js';
 
 const RETRY = { firstMs: 1_000, maxMs: 60_000 };
@@ -177,10 +177,11 @@ class PullCommander implements Commander {
       reached: (one, end) => this.#reached(one, end),
     };
     const known = this.#state.progress.get(pull.pullId);
-    const planned = (known?.state === 'planned' ? known : before) ?? (await this.#plan(pull, context));
-    const { made, bytes } = planned;
-    const priority = priorityOfPull(pull, bytes);
-    const sent = made ? await sendMade(pull, made, priority, context) : await sendPull(pull, priority, context);
+    const last = known?.state === 'planned' ? known : before;
+    // A plan of a version that kept no names is made again.
+    const planned = last?.made || last?.parts ? last : await this.#plan(pull, context);
+    const { made, parts = [], bytes } = planned;
+    const sent = await sendPlanned(made ? 'derived' : pull.rendition, made ?? parts, priorityOfPull(pull, bytes), context);
     const all = sent.refused === 0 && sent.fragments >= planned.fragments && !planned.short;
     await this.#finish(pull.pullId, all ? 'complete' : 'partial');
   }
@@ -192,14 +193,14 @@ class PullCommander implements Commander {
     this.#planning = mine.catch(() => undefined);
     const plan = await mine;
     const { missing, fragments, bytes } = plan;
-    return this.#planned({ pullId: pull.pullId, state: 'planned', parts: plan.rooted(), missing }, { state: 'planned', fragments, bytes });
+    const planned: Planned = { state: 'planned', fragments, bytes, parts: plan.parts.map(runOf) };
+    return this.#planned({ pullId: pull.pullId, state: 'planned', parts: plan.rooted(), missing }, planned);
   }
 
   /** The copies are on the disk before they are announced: after a restart they are sent, not made again. */
   async #copy(pull: DesiredPull & { rateBps: number }, signal: AbortSignal): Promise<Planned> {
     const { parts, missing, derived, fragments, bytes, short } = await this.#copies.make(pull, signal);
-    const made = parts.map(({ camera, run, seqFirst, seqLast }) => ({ camera, run, seqFirst, seqLast }));
-    const planned: Planned = { state: 'planned', fragments, bytes, made, ...(short ? { short } : {}) };
+    const planned: Planned = { state: 'planned', fragments, bytes, made: parts.map(runOf), ...(short ? { short } : {}) };
     return this.#planned({ pullId: pull.pullId, state: 'planned', parts, missing, derived }, planned);
   }
 
@@ -241,4 +242,8 @@ class PullCommander implements Commander {
       look();
     });
   }
+}
+
+function runOf({ camera, run, seqFirst, seqLast }: Run): Run {
+  return { camera, run, seqFirst, seqLast };
 }

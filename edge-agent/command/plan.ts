@@ -23,14 +23,16 @@ export interface Planned {
   state: 'planned';
   fragments: number;
   bytes: number;
-  /** Of a pull with a rate: the fragments that were made for it. */
-  made?: Made[];
+  /** By name: what the centre has been told will come, whatever becomes of the clock since. Left out by versions before. */
+  parts?: Run[];
+  /** Of a pull with a rate, in its place: the fragments that were made for it. */
+  made?: Run[];
   /** Something of it could not be made. */
   short?: boolean;
 }
 
-/** Consecutive derived fragments of a camera. */
-export interface Made {
+/** Consecutive fragments of a camera. */
+export interface Run {
   camera: string;
   run: number;
   seqFirst: number;

@@ -4,18 +4,19 @@
  */
 import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
-import type { FragmentMeta } from '@longroof/protocol/fragment';
+import type { FragmentMeta, Rendition } from '@longroof/protocol/fragment';
 import type { DesiredPull } from '@longroof/protocol/messages';
-import type { Selection, Spool } from '../spool/spool.js';
+import type { Selection, Spool, StoredFragment } from '../spool/spool.js';
 import { priorityOf } from '../uplink/priority.js';
 import type { Uplink } from '../uplink/uplink.js';
-import { PullPlan, Seam } from './parts.js';
-import type { Made } from './plan.js';
+import { PullPlan } from './parts.js';
+import type { Run } from './plan.js';
 
 /** Camera time of one slice, a few thousand fragments, shared by the pulls that are under way. */
 const SLICE_STREAM_MS = 4_800_000;
 const SLICE_STREAM_MS_MIN = 75_000;
-const MADE_SLICE_MS = 20 * 60_000;
+/** Fragments in one answer of the spool. */
+const NAMED_MAX = 2000;
 /** Wall times of copies may move a little when the clock is set. */
 export const WALL_SLACK_MS = 10 * 60_000;
 const WAITING_MAX = 64;
@@ -63,23 +64,17 @@ export function priorityOfPull(pull: DesiredPull, bytes: number): number {
   return priorityOf(pull.urgent === true ? 'urgent' : 'pull', bytes);
 }
 
-/** Sends what there is and resolves when all of it has been answered. Lower `priority` first. */
-export function sendPull(pull: DesiredPull, priority: number, context: PullContext): Promise<Sent> {
-  return send(slices(pull, context), priority, context);
+/** Sends what the plan named and resolves when all of it has been answered. Lower `priority` first. */
+export function sendPlanned(rendition: Rendition, runs: readonly Run[], priority: number, context: PullContext): Promise<Sent> {
+  return send(fragmentsOf(rendition, runs, context), priority, context);
 }
 
-/** As `sendPull`, of the copies that were made for it. */
-export function sendMade(pull: DesiredPull, made: readonly Made[], priority: number, context: PullContext): Promise<Sent> {
-  return send(madeSlices(pull, made, context), priority, context);
-}
-
-async function send(selections: AsyncIterable<Pick<Selection, 'fragments'>>, priority: number, context: PullContext): Promise<Sent> {
+async function send(fragments: AsyncIterable<StoredFragment[]>, priority: number, context: PullContext): Promise<Sent> {
   const sent: Sent = { fragments: 0, bytes: 0, refused: 0 };
-  const seam = new Seam();
   const waiting = new Set<Promise<void>>();
   let failed: unknown;
-  for await (const selection of selections) {
-    for (const fragment of seam.fresh(selection.fragments)) {
+  for await (const some of fragments) {
+    for (const fragment of some) {
       const answered = context.uplink
         .enqueue(fragment, priority)
         .then(
@@ -119,19 +114,12 @@ async function* slices(pull: DesiredPull, context: PullContext): AsyncGenerator<
   }
 }
 
-/** Other pulls' copies of the same time lie beside them. */
-async function* madeSlices(pull: DesiredPull, made: readonly Made[], context: PullContext): AsyncGenerator<Pick<Selection, 'fragments'>> {
-  const end = pull.toUtcMs + WALL_SLACK_MS;
-  for (const camera of new Set(made.map((one) => one.camera))) {
-    const ours = made.filter((one) => one.camera === camera);
-    for (let from = pull.fromUtcMs - WALL_SLACK_MS; from < end; from += MADE_SLICE_MS) {
+/** By name, not by time: since they were planned the clock may have been set, and then the same time is that of other fragments. */
+async function* fragmentsOf(rendition: Rendition, runs: readonly Run[], context: PullContext): AsyncGenerator<StoredFragment[]> {
+  for (const { camera, run, seqFirst, seqLast } of runs) {
+    for (let from = seqFirst; from <= seqLast; from += NAMED_MAX) {
       if (context.signal.aborted) throw stopped();
-      const { fragments } = await context.spool.select([{ camera, rendition: 'derived' }], from, Math.min(from + MADE_SLICE_MS, end));
-      yield {
-        fragments: fragments.filter(({ meta }) =>
-          ours.some((one) => meta.run === one.run && meta.seq >= one.seqFirst && meta.seq <= one.seqLast),
-        ),
-      };
+      yield await context.spool.named({ camera, rendition, run, seqFirst: from, seqLast: Math.min(from + NAMED_MAX - 1, seqLast) });
     }
   }
 }

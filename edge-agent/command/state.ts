@@ -10,7 +10,7 @@ import { toFault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import type { Log } from '@longroof/base/log';
 import type { DesiredState } from '@longroof/protocol/messages';
-import { type Made, type Progress, readDesiredState } from './plan.js';
+import { type Progress, type Run, readDesiredState } from './plan.js';
 
 /** Finished pulls that are remembered beyond the desired state that named them. */
 const REMEMBERED_MAX = 512;
@@ -98,15 +98,16 @@ function tryDesired(value: Record<string, unknown>, log: Log): DesiredState | un
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-function isMade(value: unknown): value is Made {
-  const made = value as Partial<Made> | null;
-  return typeof made === 'object' && made !== null && isId(made.camera) && [made.run, made.seqFirst, made.seqLast].every(isCount);
+function isRun(value: unknown): value is Run {
+  const run = value as Partial<Run> | null;
+  return typeof run === 'object' && run !== null && isId(run.camera) && [run.run, run.seqFirst, run.seqLast].every(isCount);
 }
 
+const areRuns = (value: unknown): boolean => value === undefined || (Array.isArray(value) && value.every(isRun));
+
 function isProgress(value: unknown): value is Progress {
-  const progress = value as { state?: unknown; fragments?: unknown; bytes?: unknown; made?: unknown } | null;
+  const progress = value as Record<'state' | 'fragments' | 'bytes' | 'parts' | 'made', unknown> | null;
   if (typeof progress !== 'object' || progress === null || !STATES.has(progress.state)) return false;
   if (progress.state !== 'planned') return true;
-  const { fragments, bytes, made } = progress;
-  return isCount(fragments) && isCount(bytes) && (made === undefined || (Array.isArray(made) && made.every(isMade)));
+  return isCount(progress.fragments) && isCount(progress.bytes) && areRuns(progress.parts) && areRuns(progress.made);
 }

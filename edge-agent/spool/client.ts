@@ -13,6 +13,7 @@ import { asBuffer, type Call, type FromWorker, type JournalPosition, nameOf, rev
 import { movable } from './movable.js';
 import type {
   DurableStream,
+  FragmentRun,
   HoldRequest,
   Selection,
   Spool,
@@ -126,9 +127,6 @@ export class SpoolClient implements Spool {
         return;
       case 'failed':
         this.#waiting(message.id)?.reject(revive(message.fault));
-        return;
-      case 'ready':
-        return;
     }
   }
 
@@ -216,8 +214,8 @@ export class SpoolClient implements Spool {
     return this.#call({ what: 'select', streams: streams.map(nameOf), fromUtcMs, toUtcMs });
   }
 
-  recent(stream: StreamName, seqFirst: number, seqLast: number): Promise<StoredFragment[]> {
-    return this.#call({ what: 'recent', stream: nameOf(stream), seqFirst, seqLast });
+  named({ run, seqFirst, seqLast, ...stream }: FragmentRun): Promise<StoredFragment[]> {
+    return this.#call({ what: 'named', names: { ...nameOf(stream), run, seqFirst, seqLast } });
   }
 
   async read(fragment: StoredFragment): Promise<Buffer> {

@@ -22,13 +22,12 @@ import { REELS_FOLDER } from './layout.js';
 import { Ledger, type Settled } from './ledger.js';
 import { Meter, meteredDisk } from './metered-disk.js';
 import { readFragment, readInit, release } from './reader.js';
-import { recent } from './recent.js';
 import { type CoreOptions, type Recovered, recover } from './recover.js';
 import { streamOf } from './recover-coverage.js';
 import { removeIndex } from './recover-journal.js';
 import { hashParts, ReelSet } from './reels.js';
-import { select } from './select.js';
-import type { HoldRequest, Selection, SpoolIdentity, StoreAdopted, StoredFragment, Unsent, Voided } from './spool.js';
+import { select, selectNamed } from './select.js';
+import type { FragmentRun, HoldRequest, Selection, SpoolIdentity, StoreAdopted, StoredFragment, Unsent, Voided } from './spool.js';
 import { type CoreState, draftGaps, type LiveStream } from './state.js';
 import { adoptStore, voided } from './store-change.js';
 import { unsent } from './unsent.js';
@@ -183,12 +182,12 @@ export class SpoolCore {
     this.state.acknowledged = Math.max(this.state.acknowledged, Math.min(next, this.state.ledger.next));
   }
 
-  recent(stream: StreamName, seqFirst: number, seqLast: number): StoredFragment[] {
-    return recent(this.state, stream, seqFirst, seqLast);
-  }
-
   select(streams: readonly StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs): Selection {
     return select(this.state, streams, fromUtcMs, toUtcMs);
+  }
+
+  named(names: FragmentRun): StoredFragment[] {
+    return selectNamed(this.state, names);
   }
 
   read(fragment: StoredFragment): Buffer {

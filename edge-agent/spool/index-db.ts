@@ -74,8 +74,8 @@ export class IndexDb extends IndexBase {
     );
   }
 
-  /** Reels of a run that hold a fragment from `seqFirst` to `seqLast`, in order. */
-  reelsAcross(stream: number, run: number, seqFirst: number, seqLast: number): ReelRow[] {
+  /** That hold any of these fragments, in order. */
+  reelsWith(stream: number, run: number, seqFirst: number, seqLast: number): ReelRow[] {
     return this.all(
       'SELECT * FROM reels WHERE stream = ? AND run = ? AND seqFirst <= ? AND seqFirst + count > ? AND state <> 2 ORDER BY seqFirst',
       ...[stream, run, seqLast, seqFirst],

@@ -7,7 +7,7 @@ import type { JournalBodies, JournalType } from '@longroof/protocol/journal';
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { OpenFragmentMeta } from '../fragment/fragment.js';
 import type { Waited } from './recover-coverage.js';
-import type { DurableStream, HoldRequest, Retention, SpoolIdentity, SpoolStats, StoredFragment, Unsent } from './spool.js';
+import type { DurableStream, FragmentRun, HoldRequest, Retention, SpoolIdentity, SpoolStats, StoredFragment, Unsent } from './spool.js';
 
 export interface WorkerSettings {
   path: string;
@@ -32,7 +32,7 @@ export type Call =
   | { what: 'record'; type: JournalType; body: JournalBodies[JournalType]; urgent: boolean }
   | { what: 'journal'; fromSeq: number; bytesMax: number }
   | { what: 'select'; streams: StreamName[]; fromUtcMs: UtcMs; toUtcMs: UtcMs }
-  | { what: 'recent'; stream: StreamName; seqFirst: number; seqLast: number }
+  | { what: 'named'; names: FragmentRun }
   | { what: 'read'; fragment: StoredFragment }
   | { what: 'init'; initSha256: string }
   | { what: 'release'; id: { camera: string; rendition: Rendition; run: number; seq: number; sha256: string } }

@@ -4,13 +4,13 @@
  */
 import type { UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
-import { type StreamName, streamText } from '@longroof/protocol/fragment';
+import { type StreamName, streamText, type WallClaim } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import { merklePaths } from '@longroof/protocol/merkle';
 import { GAP_MIN_MS } from './coverage.js';
 import { reelPath } from './retention.js';
 import { adjoins, durationMs, type FragmentRow, fragmentMeta, type ReelRow } from './rows.js';
-import type { Selection, StoredFragment } from './spool.js';
+import type { FragmentRun, Selection, StoredFragment } from './spool.js';
 import type { CoreState } from './state.js';
 import { WallIndex, type WallSpan } from './wall-index.js';
 
@@ -62,11 +62,10 @@ function selectFragments(
   into: StoredFragment[],
   covered: WallSpan[],
 ): void {
-  const boots = new Map(state.index.boots().map((row) => [row.id, row.boot]));
+  const boots = bootsOf(state);
   const found: (StoredFragment & { isInside: boolean })[] = [];
   let insideCount = into.length;
   for (const reel of reelsIn(state, wall, stream.id, from - EDGE_MS, to + EDGE_MS)) {
-    const file = reelPath(state.options.path, stream.text, reel);
     const rows = state.index.fragments(reel);
     const places = placesIn(reel, rows);
     for (const [index, row] of rows.entries()) {
@@ -74,10 +73,8 @@ function selectFragments(
       const end = best.utcMs + durationMs(row);
       if (best.utcMs >= to + EDGE_MS || end <= from - EDGE_MS) continue;
       const isInside = best.utcMs < to && end > from;
-      const meta = fragmentMeta(row, reel, state.options.unit, stream.text, boots.get(reel.boot) ?? '');
-      const path = places?.[index]?.map((step) => step.toString('hex'));
-      const place = path ? { place: { index, count: rows.length, path } } : {};
-      found.push({ meta, wall: best, reelPath: file, offset: row.at, released: row.released !== 0, ...place, isInside });
+      const one = { stream: stream.text, reel, boot: boots.get(reel.boot) ?? '', row, wall: best };
+      found.push({ ...storedFragment(state, one, places?.[index], index, rows.length), isInside });
       if (isInside) insideCount += 1;
       if (insideCount > SELECT_FRAGMENTS_MAX)
         throw new Fault('too-large', 'LR_SPOOL_SELECT', `more than ${SELECT_FRAGMENTS_MAX} fragments between these times`, {
@@ -94,6 +91,45 @@ function selectFragments(
     if (isInside) into.push(fragment);
     last = fragment;
   }
+}
+
+function bootsOf(state: CoreState): Map<number, string> {
+  return new Map(state.index.boots().map((row) => [row.id, row.boot]));
+}
+
+interface Found {
+  stream: string;
+  reel: ReelRow;
+  boot: string;
+  row: FragmentRow;
+  wall: WallClaim;
+}
+
+function storedFragment(state: CoreState, found: Found, steps: Buffer[] | undefined, index: number, count: number): StoredFragment {
+  const { stream, reel, boot, row, wall } = found;
+  const place = steps ? { place: { index, count, path: steps.map((step) => step.toString('hex')) } } : {};
+  return {
+    ...{ meta: fragmentMeta(row, reel, state.options.unit, stream, boot), wall, reelPath: reelPath(state.options.path, stream, reel) },
+    ...{ offset: row.at, released: row.released !== 0, ...place },
+  };
+}
+
+export function selectNamed(state: CoreState, { run, seqFirst, seqLast, ...name }: FragmentRun): StoredFragment[] {
+  const stream = streamText(name);
+  const id = state.index.knownStreamId(stream);
+  const wall = new WallIndex(state.index);
+  const boots = bootsOf(state);
+  const found: StoredFragment[] = [];
+  for (const reel of id === undefined ? [] : state.index.reelsWith(id, run, seqFirst, seqLast)) {
+    const rows = state.index.fragments(reel);
+    const places = placesIn(reel, rows);
+    for (const [index, row] of rows.entries()) {
+      if (row.seq < seqFirst || row.seq > seqLast) continue;
+      const one = { stream, reel, boot: boots.get(reel.boot) ?? '', row, wall: wall.ofFragment(row, reel) };
+      found.push(storedFragment(state, one, places?.[index], index, rows.length));
+    }
+  }
+  return found;
 }
 
 /** Paths of all fragments of a closed reel: what its catalogue record says then stays so. */

@@ -46,6 +46,13 @@ export interface Selection {
   missing: { camera: string; rendition: Rendition; fromUtcMs: UtcMs; toUtcMs: UtcMs; cause: GapCause }[];
 }
 
+/** Consecutive fragments by their names, which stay what they are when a clock is set. */
+export interface FragmentRun extends StreamName {
+  run: number;
+  seqFirst: number;
+  seqLast: number;
+}
+
 export interface SpoolStats {
   state: 'ok' | 'full' | 'read-only' | 'failing' | 'slow';
   usedBytes: number;
@@ -117,8 +124,8 @@ export interface Spool {
   journalAcknowledged(next: number): void;
   /** Durable fragments of a time, in order, and what of it is missing and why. */
   select(streams: StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs): Promise<Selection>;
-  /** Durable fragments of this run from `seqFirst` to `seqLast`, in order, as far as they are there. */
-  recent(stream: StreamName, seqFirst: number, seqLast: number): Promise<StoredFragment[]>;
+  /** Of these fragments of one run of a stream the ones that are durable and still here, in order of seq. */
+  named(names: FragmentRun): Promise<StoredFragment[]>;
   /** `moof` + `mdat` of a fragment; throws `corrupt` where the bytes are not what the index says. */
   read(fragment: StoredFragment): Promise<Buffer>;
   init(initSha256: string): Promise<Buffer | undefined>;

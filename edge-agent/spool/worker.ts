@@ -74,8 +74,8 @@ function answer(id: number, call: Call): void {
     case 'select':
       settled(core.select(call.streams, call.fromUtcMs, call.toUtcMs));
       return;
-    case 'recent':
-      settled(core.recent(call.stream, call.seqFirst, call.seqLast));
+    case 'named':
+      settled(core.named(call.names));
       return;
     case 'read':
       give(core.read(call.fragment));

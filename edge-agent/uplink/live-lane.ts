@@ -27,7 +27,7 @@ export interface LiveLine {
 }
 
 export interface LiveLaneOptions {
-  spool: Pick<Spool, 'recent' | 'read' | 'init' | 'onDurable'>;
+  spool: Pick<Spool, 'identity' | 'named' | 'read' | 'init' | 'onDurable'>;
   clock: Clock;
   log: Log;
   counters: UplinkCounters;
@@ -198,8 +198,9 @@ export class LiveLane {
     const text = streamText(stream);
     if (watch.stream !== text) Object.assign(watch, { stream: text, after: undefined });
     const newest = this.#newest.get(text) ?? 0;
-    const from = watch.after === undefined ? Math.max(0, newest - LOOK_BACK + 1) : watch.after + 1;
-    const found = nextLive(await spool.recent(stream, from, newest), watch.after);
+    const seqFirst = Math.max(0, newest - LOOK_BACK + 1, (watch.after ?? -1) + 1);
+    const names = { ...stream, run: spool.identity.run, seqFirst, seqLast: newest };
+    const found = nextLive(await spool.named(names), watch.after);
     if (!found) {
       // Nothing here can be shown: the next that comes may.
       watch.after = watch.after === undefined ? undefined : newest;

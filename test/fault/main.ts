@@ -5,6 +5,7 @@
 import { seededRandom, testSeed } from '@longroof/base/random';
 import { Command } from 'commander';
 import { cameraGone, cameraIsHttp, cameraStalls, wallStepped } from './camera-and-clock.js';
+import { type CampaignOptions, campaign } from './campaign/campaign.js';
 import { bytesFlipped, diskFull, diskReadOnly, indexDeleted, strays, syncStalled } from './disk.js';
 import { readOnlyAtStart } from './disk-at-start.js';
 import { kills } from './kills.js';
@@ -13,14 +14,21 @@ import type { Report } from './report.js';
 const options = new Command('test:fault')
   .option('--kills <n>', 'how often the agent is killed', Number, 50)
   .option('--away <seconds>', 'how long a camera is gone', Number, 60)
+  .option('--minutes <n>', 'how long the campaign breaks things', Number, 16)
+  .option('--agent-kills <n>', 'in the campaign', Number, 50)
+  .option('--controller-kills <n>', 'in the campaign', Number, 20)
+  .option('--broker-kills <n>', 'of mosquitto in the campaign', Number, 10)
+  .option('--cuts <n>', 'of the link in the campaign', Number, 40)
+  .option('--disks <n>', "in the campaign the centre's disk is full, and slow, so often", Number, 4)
+  .option('--clocks <n>', "in the campaign the wagon's clock is stepped, and the centre's, so often", Number, 4)
   .option('--only <word>', 'only scenarios whose name holds the word')
   .option('--keep', 'keep the folders', false)
   .addHelpText(
     'after',
-    '\nExamples:\n  npm run test:fault\n  npm run test:fault -- --only disk --keep\n  LONGROOF_SEED=42 npm run test:fault -- --kills 5 --away 10\n',
+    '\nExamples:\n  npm run test:fault\n  npm run test:fault -- --only disk --keep\n  LONGROOF_SEED=42 npm run test:fault -- --kills 5 --away 10\n  npm run test:fault -- --only campaign --agent-kills 6 --controller-kills 3 --broker-kills 2 --cuts 6 --minutes 1.5\n',
   )
   .parse()
-  .opts<{ kills: number; away: number; only?: string; keep: boolean }>();
+  .opts<{ kills: number; away: number; only?: string; keep: boolean } & CampaignOptions>();
 
 const seed = testSeed();
 const random = seededRandom(seed);
@@ -46,6 +54,7 @@ const scenarios: [string, () => Promise<void>][] = [
   ['camera gone', () => cameraGone(report, awayMs)],
   ['camera stalls', () => cameraStalls(report, Math.min(awayMs, 20_000))],
   ['camera that answers HTTP', () => cameraIsHttp(report, Math.min(awayMs, 20_000))],
+  ['campaign against wagon and centre', () => campaign(options, seed, report)],
 ];
 
 process.stdout.write(`seed ${seed}\n`);

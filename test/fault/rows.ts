@@ -13,11 +13,14 @@ export interface Row {
   startMonoMs: number;
   endMonoMs: number;
   sha256: string;
+  bytes: number;
+  /** What the wagon claimed of its first frame. */
+  wallUtcMs: number;
 }
 
 const REEL_GONE = 2;
 const QUERY = `
-  SELECT s.name AS stream, r.epoch, r.run, f.seq, f.startMono, f.duration90k, f.sha
+  SELECT s.name AS stream, r.epoch, r.run, f.seq, f.startMono, f.duration90k, f.sha, f.bytes, f.wallUtc
   FROM fragments f JOIN reels r ON r.id = f.reel JOIN streams s ON s.id = r.stream
   WHERE r.state <> ${REEL_GONE} ORDER BY f.id`;
 
@@ -41,6 +44,8 @@ export function spoolRows(spool: string): Row[] {
       startMonoMs,
       endMonoMs: startMonoMs + (row['duration90k'] as number) / 90,
       sha256: (row['sha'] as Buffer).toString('hex'),
+      bytes: row['bytes'] as number,
+      wallUtcMs: row['wallUtc'] as number,
     };
   });
 }

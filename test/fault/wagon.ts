@@ -19,7 +19,11 @@ export interface FaultWagonOptions {
   quota?: string;
   /** Put the spool there, e.g. on a small file system. */
   spool?: string;
+  /** Each camera has a sub-stream too. */
+  subs?: boolean;
+  /** Without them it records only. */
   controller?: string;
+  authority?: string;
 }
 
 export class FaultWagon {
@@ -34,19 +38,17 @@ export class FaultWagon {
   static async make(options: FaultWagonOptions = {}): Promise<FaultWagon> {
     const cameras = Array.from({ length: options.cameras ?? 2 }, (_, i) => `cam-${i + 1}`);
     const files = [await makeMedia(SMALL)];
-    const server = await startRtspServer({ mounts: Object.fromEntries(cameras.map((camera) => [camera, { files }])) });
+    const mounts = cameras.flatMap((camera) => (options.subs ? [camera, `${camera}-sub`] : [camera]));
+    const server = await startRtspServer({ mounts: Object.fromEntries(mounts.map((name) => [name, { files }])), logMax: 10_000 });
     const wagon = new FaultWagon(server, cameras, options.spool);
     wagon.#unitFile = await prepareWagon({
       folder: wagon.folder,
-      authority: path.join(wagon.folder, 'authority'),
+      authority: options.authority ?? path.join(wagon.folder, 'authority'),
       quota: options.quota ?? '2GB',
-      cameras: cameras.map((id) => ({ id, url: server.url(id) })),
+      ...(options.controller ? { controller: options.controller } : {}),
+      cameras: cameras.map((id) => ({ id, url: server.url(id), ...(options.subs ? { sub: server.url(`${id}-sub`) } : {}) })),
     });
-    if (options.spool) {
-      const config = JSON.parse(fs.readFileSync(wagon.#unitFile, 'utf8')) as { spool: { path: string } };
-      config.spool.path = options.spool;
-      fs.writeFileSync(wagon.#unitFile, JSON.stringify(config));
-    }
+    if (options.spool) wagon.configureSpool({ path: options.spool });
     return wagon;
   }
 
@@ -77,6 +79,13 @@ export class FaultWagon {
   wallStepMs(): number {
     const seen = execFileSync(process.execPath, ['-p', 'Date.now()'], { env: { ...process.env, ...this.#env() }, encoding: 'utf8' });
     return Number(seen) - Date.now();
+  }
+
+  /** Changes what its unit.yaml says of the spool, for its next start. */
+  configureSpool(change: Record<string, string>): void {
+    const config = JSON.parse(fs.readFileSync(this.#unitFile, 'utf8')) as { spool: Record<string, string> };
+    Object.assign(config.spool, change);
+    fs.writeFileSync(this.#unitFile, JSON.stringify(config));
   }
 
   /** What /healthz of the running agent says. */
@@ -132,7 +141,7 @@ export function monoMs(): number {
 }
 
 let library: string | undefined;
-function faultsLibrary(): string {
+export function faultsLibrary(): string {
   if (library) return library;
   const source = path.join(ROOT, 'test/fault/faults.c');
   const built = path.join(path.dirname(fileURLToPath(import.meta.url)), 'faults.so');

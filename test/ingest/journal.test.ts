@@ -204,10 +204,16 @@ t.test('reels, gaps, positions and disposals follow from records, and a better c
   });
 
   await unit.upload(unit.fragment(0, Buffer.alloc(100)));
+  // A clock that nobody vouches for jumps: what was recorded before stays where it was.
+  const errorMs = (await reelRow()).wall_error_ms * 0.9;
+  unit.record('clock', { atMonoMs: unit.monoMs - 1, offsetMs: BASE_UTC_MS - 60_000_000, source: 'rtc', errorMs });
+  await unit.sendJournal(5);
+  t.match(await reelRow(), { start_utc_ms: utcMs, wall_source: 'rtc' });
+  t.match(await db.selectFrom('fragment').selectAll().executeTakeFirst(), { start_utc_ms: utcMs, wall_source: 'rtc' });
   // GNSS is there at last: the RTC was 7 s behind.
   unit.record('clock', { atMonoMs: unit.monoMs, offsetMs: BASE_UTC_MS + 7000, source: 'gnss', errorMs: 1 });
   unit.record('track', { points: [encodeFix({ ...fix, utcMs: BASE_UTC_MS + 1000, latDeg: 1, lonDeg: 1 })] });
-  await unit.sendJournal(6);
+  await unit.sendJournal(7);
   t.match(await reelRow(), { start_utc_ms: utcMs + 7000, end_utc_ms: utcMs + 67_000, wall_source: 'gnss' });
   t.ok((await reelRow()).wall_error_ms < 8);
   t.match(await gapRows(), [
@@ -219,15 +225,15 @@ t.test('reels, gaps, positions and disposals follow from records, and a better c
   await unit.upload(unit.fragment(1, Buffer.alloc(101)));
   t.match(await db.selectFrom('fragment').selectAll().where('seq', '=', 1).executeTakeFirst(), { start_utc_ms: utcMs + 8000 });
   unit.record('clock', { atMonoMs: unit.monoMs + 1, offsetMs: BASE_UTC_MS, source: 'rtc', errorMs: 500 });
-  await unit.sendJournal(8);
+  await unit.sendJournal(9);
   t.match(await reelRow(), { start_utc_ms: utcMs + 7000 }, 'a worse clock changes nothing');
 
   const { camera, rendition, run, seqFirst, count, bytes, root } = reel;
   unit.record('dispose', { camera, rendition, run, seqFirst, count, bytes, root, reason: 'released' });
-  await unit.sendJournal(9);
+  await unit.sendJournal(10);
   t.match(await reelRow(), { gone: 'released' });
   unit.record('loss', { camera, rendition, run, seqFirst, count, bytes, root, reason: 'no-space' });
-  await unit.sendJournal(10);
+  await unit.sendJournal(11);
   t.match(await reelRow(), { gone: 'lost' });
   await unit.end();
 });

@@ -9,7 +9,16 @@ import { Fault } from '@longroof/base/errors';
 import { systemMemory } from '@longroof/edge-agent/capture/arena';
 import type { BuiltFragment } from '@longroof/edge-agent/fragment/fragment';
 import { openCore, type SpoolCore } from '@longroof/edge-agent/spool/core';
-import type { DurableStream, HoldRequest, Retention, Spool, SpoolStats, StoredFragment, Unsent } from '@longroof/edge-agent/spool/spool';
+import type {
+  DurableStream,
+  FragmentRun,
+  HoldRequest,
+  Retention,
+  Spool,
+  SpoolStats,
+  StoredFragment,
+  Unsent,
+} from '@longroof/edge-agent/spool/spool';
 import { positionOf, Statistics } from '@longroof/edge-agent/spool/statistics';
 import type { Rendition, StreamName, WallClaim } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
@@ -119,6 +128,9 @@ export class CoreSpool implements Spool {
   }
   select(streams: StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs) {
     return this.#now(() => this.core.select(streams, fromUtcMs, toUtcMs));
+  }
+  named(names: FragmentRun) {
+    return this.#now(() => this.core.named(names));
   }
   read(fragment: StoredFragment) {
     return this.#now(() => this.core.read(fragment));

@@ -10,6 +10,7 @@ import type { Random } from '@longroof/base/random';
 import { systemMemory } from '@longroof/edge-agent/capture/arena';
 import type {
   DurableStream,
+  FragmentRun,
   HoldRequest,
   Selection,
   Spool,
@@ -141,8 +142,8 @@ export class MemorySpool implements Spool {
     return { fragments, missing };
   }
 
-  async recent({ camera, rendition }: StreamName, seqFirst: number, seqLast: number): Promise<StoredFragment[]> {
-    const all = this.fragments.filter(({ meta }) => meta.camera === camera && meta.rendition === rendition);
+  async named({ camera, rendition, run, seqFirst, seqLast }: FragmentRun): Promise<StoredFragment[]> {
+    const all = this.fragments.filter(({ meta: m }) => m.camera === camera && m.rendition === rendition && m.run === run);
     return all.filter(({ meta }) => meta.seq >= seqFirst && meta.seq <= seqLast);
   }
 

@@ -7,7 +7,7 @@ import { Fault } from '@longroof/base/errors';
 import type { Random } from '@longroof/base/random';
 import type { Link, openLink } from '@longroof/edge-agent/uplink/link';
 import type { Down } from '@longroof/protocol/topics';
-import { upTopic } from '@longroof/protocol/topics';
+import { liveTopic, upTopic } from '@longroof/protocol/topics';
 import type { ScriptedController } from './scripted-controller.js';
 
 const HANDSHAKE_BYTES = 4500;
@@ -105,6 +105,7 @@ export class SimNetwork {
     return {
       closed,
       publish: (name, payload) => up(upTopic(options.unit, name), payload),
+      publishLive: (camera, payload) => up(liveTopic(options.unit, camera), payload),
       publishRetained: (name, payload) => up(upTopic(options.unit, name), payload),
       subscribe: async () => undefined,
       end: async () => end(),

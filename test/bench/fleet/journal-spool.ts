@@ -108,7 +108,7 @@ export class JournalSpool implements Spool {
     return [];
   }
   write = unable;
-  recent = unable;
+  named = unable;
   select = unable;
   unsent = unable;
   read = unable;
