@@ -367,10 +367,11 @@ t.test('the page and the description of the API', async (t) => {
   const { openapi, paths } = (await app.inject('/api/openapi.json')).json();
   t.equal(openapi, '3.1.0');
   const expected = `
-    /api/holds /api/holds/{id}/lift /api/pulls /api/pulls/{id} /api/pulls/{id}/cancel /api/pulls/{id}/export.zip
-    /api/pulls/{id}/receipt /api/pulls/{id}/views /api/pulls/{id}/{camera}.mp4 /api/pulls/{id}/{camera}/playlist.m3u8
-    /api/pulls/{id}/{camera}/strips /api/pulls/{id}/{camera}/strips/{name} /api/pulls/{id}/{camera}/{name}
-    /api/restores /api/session /api/units /api/units/{id} /api/units/{id}/coverage /healthz`;
+    /api/holds /api/holds/{id}/lift /api/live /api/live/{id} /api/live/{id}/pieces /api/pulls /api/pulls/{id} /api/pulls/{id}/cancel
+    /api/pulls/{id}/export.zip /api/pulls/{id}/receipt /api/pulls/{id}/views /api/pulls/{id}/{camera}.mp4
+    /api/pulls/{id}/{camera}/playlist.m3u8 /api/pulls/{id}/{camera}/strips /api/pulls/{id}/{camera}/strips/{name}
+    /api/pulls/{id}/{camera}/{name} /api/restores /api/session /api/units /api/units/{id} /api/units/{id}/coverage /api/units/{id}/live
+    /healthz`;
   t.same(Object.keys(paths).sort(), expected.trim().split(/\s+/));
 });
 

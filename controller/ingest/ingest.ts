@@ -4,9 +4,9 @@
  */
 import { createPrivateKey } from 'node:crypto';
 import type { Clock } from '@longroof/base/clock';
-import { assert, type Fault, toFault } from '@longroof/base/errors';
+import { assert, Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
-import type { Up } from '@longroof/protocol/topics';
+import { liveTopic, type Up } from '@longroof/protocol/topics';
 import type { Broker, PartitionedBroker, Session } from '../broker/broker.js';
 import type { BlobStore } from '../store/blobs.js';
 import type { Store } from '../store/open.js';
@@ -26,6 +26,8 @@ import { Refusals } from './refusals.js';
 import { Units } from './units.js';
 
 const TURN_AWAY_MS = 2000;
+/** What was to be shown may still come so long after it was taken back. */
+const UNDER_WAY_MS = 5000;
 
 export interface SignerKeys {
   keyPem: string;
@@ -182,7 +184,11 @@ class IngestService implements Ingest {
   #shown(unit: string, camera: string, payload: Uint8Array): void {
     const session = this.#context.broker.session(unit);
     const link = session && this.#links.get(session);
-    if (!link || !this.#certificates.check(link)) this.#showLive?.(unit, camera, payload);
+    if (link && this.#certificates.check(link)) return;
+    const isAsked = !link || link.told.cameras.includes(camera) || this.#context.clock.mono() - link.told.atMs < UNDER_WAY_MS;
+    if (isAsked) this.#showLive?.(unit, camera, payload);
+    else
+      void sendRefusal(this.#context, link, liveTopic(unit, camera), new Fault('denied', 'LR_LIVE_UNASKED', 'nobody watches this camera'));
   }
 
   #connected(session: Session): void {

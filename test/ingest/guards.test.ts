@@ -5,7 +5,7 @@ import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { fuzzCases, seededRandom, testSeed } from '@longroof/base/random';
 import { openAuthority } from '@longroof/protocol/authority';
-import { downTopic, unitPrefix, upTopic } from '@longroof/protocol/topics';
+import { downTopic, liveTopic, unitPrefix, upTopic } from '@longroof/protocol/topics';
 import t, { type Test } from 'tap';
 import { until } from '../peers/program.js';
 import { BACKEND, embeddedOnly } from './backend.js';
@@ -160,15 +160,19 @@ t.test(
       await unit.gone();
 
       await unit.join();
-      for (const topic of [`${unitPrefix('wagon-5')}/live/front`, downTopic('wagon-5', 'ack'), `${unitPrefix('wagon-5')}/nonsense`]) {
+      for (const [topic, code] of [
+        [liveTopic('wagon-5', 'front'), 'LR_LIVE_UNASKED'],
+        [downTopic('wagon-5', 'ack'), 'LR_TOPIC'],
+        [`${unitPrefix('wagon-5')}/nonsense`, 'LR_TOPIC'],
+      ] as const) {
         const seen = unit.acks.length;
         unit.client?.publish(topic, 'x', { qos: 0 });
-        t.match(await unit.refusal('LR_TOPIC', seen), { topic });
+        t.match(await unit.refusal(code, seen), { topic });
       }
       unit.client?.publish(upTopic('wagon-5', 'journal'), 'x', { qos: 1, retain: true });
       await unit.refusal('LR_RETAIN');
       await unit.upload(unit.fragment(0, Buffer.alloc(10_000)));
-      await until('all counted', async () => (await refused(centre, 'wagon-5', 'LR_TOPIC')) === 7);
+      await until('all counted', async () => (await refused(centre, 'wagon-5', 'LR_TOPIC')) === 6);
       await unit.end();
     });
   },
