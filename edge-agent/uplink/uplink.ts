@@ -141,6 +141,7 @@ class MqttUplink implements Uplink {
 
   linkChanged(): void {
     this.#watch.look();
+    this.#footage.pump();
   }
 
   #linkChanged(): void {
