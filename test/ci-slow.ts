@@ -63,6 +63,12 @@ const PARTS: Part[] = [
     env: { LONGROOF_FUZZ_CASES: DEAR_CASES },
     limitMin: 15,
   },
+  {
+    name: 'weeks offline',
+    args: ['test/run-tap.mjs', '--file-limit-s=540', '--limit-min=9', 'uplink/offline'],
+    env: { LONGROOF_OFFLINE_DAYS: '28' },
+    limitMin: 10,
+  },
   { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20', ...SHORT_CAMPAIGN], limitMin: 24 },
   {
     name: 'long run, shortened',

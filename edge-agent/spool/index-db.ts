@@ -66,14 +66,6 @@ export class IndexDb extends IndexBase {
     );
   }
 
-  /** Of any epoch: ids of fragments repeat across epochs, their hashes do not. */
-  reelsOf(stream: number, run: number, seq: number): ReelRow[] {
-    return this.all(
-      'SELECT * FROM reels WHERE stream = ? AND run = ? AND seqFirst <= ? AND seqFirst + count > ? AND state <> 2',
-      ...[stream, run, seq, seq],
-    );
-  }
-
   /** That hold any of these fragments, in order. */
   reelsWith(stream: number, run: number, seqFirst: number, seqLast: number): ReelRow[] {
     return this.all(

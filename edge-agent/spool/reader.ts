@@ -46,13 +46,10 @@ export function release(
   settled: (outcome: boolean | Fault) => void,
 ): void {
   const stream = state.index.knownStreamId(streamText(id));
-  const reels = stream === undefined ? [] : state.index.reelsOf(stream, id.run, id.seq);
-  for (const reel of reels) {
-    const row = state.index.fragments(reel).find((fragment) => fragment.seq === id.seq);
-    if (row?.sha.toString('hex') !== id.sha256) continue;
-    if (row.released === state.storeOrdinal) settled(true);
-    else state.releases.push({ fragment: row.id, reel: reel.id, settled });
-    return;
-  }
-  settled(false);
+  // A receipt names the epoch of the spool: what an earlier life of it recorded is released by none.
+  const reel = stream === undefined ? undefined : state.index.reelOf(stream, state.recovered.identity.epoch, id.run, id.seq);
+  const row = reel && state.index.fragments(reel).find((fragment) => fragment.seq === id.seq);
+  if (!reel || row?.sha.toString('hex') !== id.sha256) settled(false);
+  else if (row.released === state.storeOrdinal) settled(true);
+  else state.releases.push({ fragment: row.id, reel: reel.id, settled });
 }

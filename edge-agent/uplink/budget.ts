@@ -93,7 +93,12 @@ export class Budget {
     return this.usedBytes >= bytes - Math.min(bytes * JOURNAL_SHARE, daysLeft * JOURNAL_DAY_BYTES);
   }
 
-  /** False while the count cannot be written down: nothing that can wait goes then. */
+  /** The disk did not take the count the last time. */
+  get refused(): boolean {
+    return this.#failed;
+  }
+
+  /** False while room is being written down, or cannot be: nothing that can wait goes then. */
   get counts(): boolean {
     const count = this.#periods.get(this.period.fromUtcMs);
     return count !== undefined && count.written - count.used >= MARGIN_BYTES;

@@ -129,13 +129,15 @@ export class Traffic {
   sends(what: Unasked): boolean {
     const { rules } = this.#options;
     if (!rules?.sends[this.#link.class].includes(WORD[what])) return false;
-    return this.#budgetBlocks(what === 'held' ? 'held' : 'policy', rules) === undefined;
+    const why = this.#budgetBlocks(what === 'held' ? 'held' : 'policy', rules);
+    return why === undefined || why === 'LR_LINK_COUNT';
   }
 
   /** Why what was asked for waits. */
   get waits(): LinkWaits | undefined {
-    const { rules } = this.#options;
-    return rules && this.#blocks('pull', 'original', rules);
+    const { rules, budget } = this.#options;
+    const why = rules && this.#blocks('pull', 'original', rules);
+    return why === 'LR_LINK_COUNT' && !budget?.refused ? undefined : why;
   }
 
   status(): LinkStatus | undefined {

@@ -163,6 +163,7 @@ class MqttUplink implements Uplink {
 
   linkChanged(): void {
     this.#watch.look();
+    this.#footage.pump();
   }
 
   #linkChanged(): void {

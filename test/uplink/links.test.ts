@@ -264,8 +264,9 @@ t.test('while the disk does not take the count, what can wait waits, and goes on
   };
   const budget = open(writes);
   const { traffic } = trafficOf(configOf(test, LINKS), '10.1.0.1', budget);
-  await until('it tried', () => tries > 0);
+  await until('it tried', () => tries > 0 && budget.refused);
   test.equal(traffic.waits, 'LR_LINK_COUNT');
+  test.notOk(traffic.allows('pull', 'original') || traffic.allows('urgent', 'original'));
   refuses = false;
   await until('it goes on', async () => {
     await clock.advance(1000);

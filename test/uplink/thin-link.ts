@@ -31,7 +31,7 @@ export const UNIT = 'wagon-1';
 export const ORIGINAL: StreamName = { camera: 'front', rendition: 'original' };
 export const PROXY: StreamName = { camera: 'front', rendition: 'proxy' };
 export const STRIP: StreamName = { camera: 'front', rendition: 'strip' };
-export const FRAGMENT_MS = 10_000;
+const FRAGMENT_MS = 10_000;
 const MINUTE_MS = 60_000;
 export const START_UTC_MS = Date.UTC(2026, 10, 3, 8);
 
@@ -78,6 +78,8 @@ export interface ThinOptions {
   sizes: Sizes;
   beatMs: number;
   quotaBytes?: number;
+  /** Default 10 s. */
+  fragmentMs?: number;
 }
 
 export class ThinWagon {
@@ -116,7 +118,7 @@ export class ThinWagon {
     this.#identity = identity;
     this.network = new SimNetwork(this.clock, options.random, controller);
     this.#begin();
-    this.clock.every(FRAGMENT_MS, () => this.#record());
+    this.clock.every(options.fragmentMs ?? FRAGMENT_MS, () => this.#record());
   }
 
   #begin(): void {
@@ -157,7 +159,7 @@ export class ThinWagon {
 
   #record(): void {
     if (!this.recording) return;
-    const { sizes, random } = this.#options;
+    const { sizes, random, fragmentMs = FRAGMENT_MS } = this.#options;
     const { clock, spool } = this;
     const write = (stream: StreamName, durationMs: number, bytes: number): void => {
       const startMonoMs = clock.mono() - durationMs;
@@ -165,10 +167,10 @@ export class ThinWagon {
       const wall = { utcMs: clock.utc() - durationMs, source: 'ntp' as const, errorMs: 10 };
       spool.write(testFragment(random, stream, { startMonoMs, durationMs, payloadBytes }), wall);
     };
-    write(ORIGINAL, FRAGMENT_MS, sizes.original);
-    write(PROXY, FRAGMENT_MS, sizes.proxy);
-    if (Math.floor(clock.mono() / MINUTE_MS) !== Math.floor((clock.mono() - FRAGMENT_MS) / MINUTE_MS)) write(STRIP, MINUTE_MS, sizes.strip);
-    if (clock.mono() % 300_000 < FRAGMENT_MS)
+    write(ORIGINAL, fragmentMs, sizes.original);
+    write(PROXY, fragmentMs, sizes.proxy);
+    if (Math.floor(clock.mono() / MINUTE_MS) !== Math.floor((clock.mono() - fragmentMs) / MINUTE_MS)) write(STRIP, MINUTE_MS, sizes.strip);
+    if (clock.mono() % 300_000 < fragmentMs)
       void spool.record('health', { uptimeS: Math.round(clock.mono() / 1000) }).catch(() => undefined);
   }
 
