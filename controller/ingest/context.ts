@@ -5,6 +5,7 @@ import type { Log } from '@longroof/base/log';
 import type { FragmentMeta } from '@longroof/protocol/fragment';
 import type { Broker, Session } from '../broker/broker.js';
 import type { BlobStore, BlobWriter } from '../store/blobs.js';
+import type { Commits } from '../store/commits.js';
 import type { Store } from '../store/open.js';
 import { serialOf } from '../store/revocations.js';
 import { noNews, type Seen } from './desired-news.js';
@@ -57,6 +58,8 @@ export interface Signer {
 
 export interface Context {
   store: Store;
+  /** What ingest writes goes through here. */
+  commits: Commits;
   blobs: BlobStore;
   broker: Broker;
   clock: Clock;

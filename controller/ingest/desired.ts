@@ -30,8 +30,7 @@ export class DesiredSender {
   }
 
   #next(unit: string, epoch: string): Promise<{ state?: DesiredState; seen: Seen }> {
-    const { store, fence } = this.#context;
-    return fenced(store.db, fence, unit, async (trx) => {
+    return fenced(this.#context, unit, async (trx) => {
       const seen = (await newsFor(trx, [unit])).get(unit) ?? noNews();
       const rows = await trx
         .selectFrom('pull')

@@ -9,6 +9,7 @@ import type { Log } from '@longroof/base/log';
 import type { Up } from '@longroof/protocol/topics';
 import type { Broker, PartitionedBroker, Session } from '../broker/broker.js';
 import type { BlobStore } from '../store/blobs.js';
+import { Commits } from '../store/commits.js';
 import type { Store } from '../store/open.js';
 import { sendAck, sendRefusal } from './answers.js';
 import { CertificateWatch } from './certificate-watch.js';
@@ -84,6 +85,7 @@ class IngestService implements Ingest {
     this.#keeper = this.#makeKeeper(options);
     this.#context = {
       store,
+      commits: new Commits(store.db, clock),
       blobs,
       broker,
       clock,

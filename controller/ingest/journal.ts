@@ -17,14 +17,13 @@ import {
 } from '@longroof/protocol/journal';
 import { keyId } from '@longroof/protocol/signed';
 import type { Transaction } from 'kysely';
+import { insertMany } from '../store/many.js';
 import type { EpochTable, Tables } from '../store/tables.js';
 import { enterAlarm } from './alarms.js';
 import type { Context, Link } from './context.js';
 import { Projection } from './project.js';
 
 const KEY_CHARS_MAX = 4096;
-/** Rows of one INSERT: eleven columns each stay below the 32,766 variables of SQLite. */
-const ROWS_MAX = 500;
 /** What makes a journal untrue, as against merely unreadable. */
 const ALARMS: ReadonlySet<string> = new Set(['LR_JOURNAL_FORK', 'LR_JOURNAL_CHECKPOINT', 'LR_JOURNAL_GENESIS']);
 
@@ -44,11 +43,11 @@ export class JournalLane {
 
   /** Throws `corrupt` (LR_JOURNAL_BATCH, LR_JOURNAL_RECORD, LR_JOURNAL_FORK, LR_JOURNAL_CHECKPOINT) or `denied` (LR_JOURNAL_GENESIS). */
   async take(link: Link, payload: Uint8Array): Promise<JournalResult> {
-    const { counters, store } = this.#context;
+    const { commits, counters } = this.#context;
     const batch = decode(payload);
     counters.journalBatches += 1;
     try {
-      const result = await store.db.transaction().execute((trx) => this.#store(trx, link, batch));
+      const result = await commits.run((trx) => this.#store(trx, link, batch));
       link.epochs.add(batch.epoch);
       return result;
     } catch (error) {
@@ -208,9 +207,5 @@ async function insertRecords(
       received_utc_ms: nowMs,
     };
   });
-  for (let at = 0; at < rows.length; at += ROWS_MAX)
-    await trx
-      .insertInto('journal')
-      .values(rows.slice(at, at + ROWS_MAX))
-      .execute();
+  await insertMany(trx, 'journal', rows);
 }

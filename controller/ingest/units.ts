@@ -84,11 +84,13 @@ export class Units {
 
   async status(link: Link, payload: Uint8Array): Promise<void> {
     const status = readStatus(payload);
-    await this.#context.store.db
-      .updateTable('unit')
-      .set({ status_json: JSON.stringify(status), last_seen_utc_ms: this.#nowMs(), version: status.version })
-      .where('unit', '=', link.unit)
-      .execute();
+    await this.#context.commits.run((trx) =>
+      trx
+        .updateTable('unit')
+        .set({ status_json: JSON.stringify(status), last_seen_utc_ms: this.#nowMs(), version: status.version })
+        .where('unit', '=', link.unit)
+        .execute(),
+    );
   }
 
   /** Notes where the unit stands and gives what it is told. */
@@ -149,7 +151,7 @@ export class Units {
   }
 
   #fenced<T>(unit: string, run: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
-    return fenced(this.#context.store.db, this.#context.fence, unit, run);
+    return fenced(this.#context, unit, run);
   }
 
   /** Of an epoch that was begun before certificates were kept: the one that binds the same journal key serves as well. */

@@ -17,11 +17,21 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 
+import { isMany } from './many.js';
+
 export interface Question {
   sql: string;
   parameters: readonly unknown[];
+  /** In place of the parameters: the statement is run for each. */
+  many?: readonly (readonly unknown[])[];
 }
 export type Answer = { rows: unknown[]; changes: number } | { error: { message: string; code: string | undefined } };
+
+export interface ThreadOptions {
+  file: string;
+  /** Who only reads waits for no commit, and sees all that is committed. */
+  use: 'write' | 'read';
+}
 
 /** All migrations that are due in one transaction, so that of two processes that start one makes them and the other finds them made. */
 class Adapter extends SqliteAdapter {
@@ -31,14 +41,14 @@ class Adapter extends SqliteAdapter {
 }
 
 export class SqliteThreadDialect implements Dialect {
-  readonly #file: string;
+  readonly #options: ThreadOptions;
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(file: string, use: ThreadOptions['use'] = 'write') {
+    this.#options = { file, use };
   }
 
   createDriver(): Driver {
-    return new ThreadDriver(this.#file);
+    return new ThreadDriver(this.#options);
   }
 
   createQueryCompiler(): SqliteQueryCompiler {
@@ -64,8 +74,8 @@ class ThreadConnection implements DatabaseConnection {
   #waiting: Waiting | undefined;
   #gone: Fault | undefined;
 
-  constructor(file: string) {
-    this.#worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), { workerData: { file }, name: 'longroof-store' });
+  constructor(options: ThreadOptions) {
+    this.#worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), { workerData: options, name: `longroof-${options.use}` });
     this.#worker.on('message', (answer: Answer) => this.#settle((waiting) => waiting.resolve(answer)));
     this.#worker.on('error', (error) => this.#end(error));
     this.#worker.on('exit', () => this.#end(undefined));
@@ -73,7 +83,8 @@ class ThreadConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const answer = await this.#ask({ sql: query.sql, parameters: query.parameters });
+    const { sql, parameters } = query;
+    const answer = await this.#ask(isMany(query) ? { sql, parameters, many: query.many } : { sql, parameters });
     if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
     return { rows: answer.rows as R[], numAffectedRows: BigInt(answer.changes) };
   }
@@ -117,18 +128,18 @@ class ThreadConnection implements DatabaseConnection {
 }
 
 class ThreadDriver implements Driver {
-  readonly #file: string;
+  readonly #options: ThreadOptions;
   #connection: ThreadConnection | undefined;
   /** Resolves when whoever came last is through. */
   #turn: Promise<void> = Promise.resolve();
   #release: (() => void) | undefined;
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(options: ThreadOptions) {
+    this.#options = options;
   }
 
   async init(): Promise<void> {
-    this.#connection = new ThreadConnection(this.#file);
+    this.#connection = new ThreadConnection(this.#options);
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {

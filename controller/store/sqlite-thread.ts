@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '@longroof/base/errors';
 import Database from 'better-sqlite3';
-import type { Answer, Question } from './sqlite-dialect.js';
+import type { Answer, Question, ThreadOptions } from './sqlite-dialect.js';
 
 const BUSY_MS = 5000;
 /** Statements that are kept prepared. */
@@ -13,8 +13,12 @@ const PREPARED_MAX = 500;
 /** Longer ones insert many rows at once, each count with a text of its own. */
 const PREPARED_CHARS_MAX = 4096;
 
-function open(file: string): Database.Database {
+function open({ file, use }: ThreadOptions): Database.Database {
   const database = new Database(file, { timeout: BUSY_MS });
+  if (use === 'read') {
+    database.pragma('query_only = ON');
+    return database;
+  }
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
@@ -28,7 +32,7 @@ const prepared = new Map<string, Database.Statement>();
 let database: Database.Database | undefined;
 
 function prepare(text: string): Database.Statement {
-  database ??= open((workerData as { file: string }).file);
+  database ??= open(workerData as ThreadOptions);
   const known = prepared.get(text);
   if (known) return known;
   const statement = database.prepare(text);
@@ -38,9 +42,10 @@ function prepare(text: string): Database.Statement {
   return statement;
 }
 
-function run({ sql, parameters }: Question): Answer {
+function run({ sql, parameters, many }: Question): Answer {
   try {
     const statement = prepare(sql);
+    if (many) return { rows: [], changes: many.reduce((sum, row) => sum + statement.run(...row).changes, 0) };
     if (statement.reader) return { rows: statement.all(...parameters), changes: 0 };
     return { rows: [], changes: statement.run(...parameters).changes };
   } catch (error) {
