@@ -109,6 +109,8 @@ export interface Link {
   journalKeySha256: string | undefined;
   /** What a desired state was sent after. */
   desiredSeen: Seen;
+  /** Until then no journal of it is taken up: the others have their turn. */
+  restsUntilMonoMs: MonoMs;
 }
 
 export function newLink(session: Session): Link {
@@ -125,5 +127,6 @@ export function newLink(session: Session): Link {
     certificateSerial: session.certificatePem === undefined ? undefined : serialOf(new X509Certificate(session.certificatePem)),
     journalKeySha256: session.journalKeySha256,
     desiredSeen: noNews(),
+    restsUntilMonoMs: Number.NEGATIVE_INFINITY,
   };
 }
