@@ -1,5 +1,5 @@
 /** What the parts of ingest share, and what they know of one connection. */
-import { type Hash, type KeyObject, X509Certificate } from 'node:crypto';
+import type { Hash, KeyObject } from 'node:crypto';
 import type { Clock, MonoMs } from '@longroof/base/clock';
 import type { Log } from '@longroof/base/log';
 import type { FragmentMeta } from '@longroof/protocol/fragment';
@@ -7,7 +7,6 @@ import type { Broker, Session } from '../broker/broker.js';
 import type { BlobStore, BlobWriter } from '../store/blobs.js';
 import type { Commits } from '../store/commits.js';
 import type { Store } from '../store/open.js';
-import { serialOf } from '../store/revocations.js';
 import { noNews, type Seen } from './desired-news.js';
 import type { Fence } from './fence.js';
 import type { Refusals } from './refusals.js';
@@ -124,7 +123,7 @@ export function newLink(session: Session): Link {
     inits: new Map(),
     audited: new Set(),
     certificatePem: session.certificatePem,
-    certificateSerial: session.certificatePem === undefined ? undefined : serialOf(new X509Certificate(session.certificatePem)),
+    certificateSerial: session.certificateSerial,
     journalKeySha256: session.journalKeySha256,
     desiredSeen: noNews(),
     restsUntilMonoMs: Number.NEGATIVE_INFINITY,

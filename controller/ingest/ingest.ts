@@ -116,7 +116,7 @@ class IngestService implements Ingest {
     await this.#certificates.start();
     this.#context.refusals.start();
     await this.#context.broker.start({
-      admit: (unit, certificatePem) => this.#certificates.admit(unit, certificatePem),
+      admit: (unit, certificateSerial) => this.#certificates.check({ unit, certificateSerial }),
       connected: (session) => this.#connected(session),
       message: (session, up, payload, last) => this.#message(session, up, payload, last),
       disconnected: (session) => this.#disconnected(session),

@@ -8,10 +8,12 @@ import { sql, type Transaction } from 'kysely';
 import type { Db } from './open.js';
 import type { Tables } from './tables.js';
 
-/** Pieces of one commit: what else the database has to do waits for no more. */
+/** Of one commit; a commit that has taken so long takes no further piece: other processes wait for it, and what else is to be done here. */
 const TOGETHER_MAX = 100;
-/** From the beginning of one commit to the next. */
+const TOGETHER_MS = 50;
+/** From the beginning of one commit to the next, and at least from its end: then another process may have the database. */
 const APART_MS = 20;
+const PAUSE_MS = 6;
 
 type Work<T> = (trx: Transaction<Tables>) => Promise<T>;
 type Outcome = { value: unknown } | { error: unknown };
@@ -27,7 +29,7 @@ export class Commits {
   readonly #clock: Clock;
   #waiting: Piece[] = [];
   #running: Promise<void> | undefined;
-  #begunMonoMs: MonoMs = Number.NEGATIVE_INFINITY;
+  #nextMonoMs: MonoMs = Number.NEGATIVE_INFINITY;
 
   constructor(db: Db, clock: Clock) {
     this.#db = db;
@@ -44,32 +46,43 @@ export class Commits {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const waitMs = this.#begunMonoMs + APART_MS - this.#clock.mono();
+      const waitMs = this.#nextMonoMs - this.#clock.mono();
       if (waitMs > 0) await this.#clock.sleep(waitMs);
-      this.#begunMonoMs = this.#clock.mono();
-      const group = this.#waiting.splice(0, TOGETHER_MAX);
-      const outcomes = await this.#commit(group);
-      group.forEach(({ resolve, reject }, index) => {
-        const outcome = outcomes[index] as Outcome;
-        if ('error' in outcome) reject(outcome.error);
-        else resolve(outcome.value as never);
-      });
+      const begunMonoMs = this.#clock.mono();
+      await this.#commit();
+      this.#nextMonoMs = Math.max(begunMonoMs + APART_MS, this.#clock.mono() + PAUSE_MS);
     }
     this.#running = undefined;
   }
 
-  async #commit(group: readonly Piece[]): Promise<Outcome[]> {
+  async #commit(): Promise<void> {
+    const group: Piece[] = [];
     const outcomes: Outcome[] = [];
-    const [first, second] = group;
     try {
-      if (first && !second) return [{ value: await this.#db.transaction().execute(first.work) }];
       await this.#db.transaction().execute(async (trx) => {
-        for (const { work } of group) outcomes.push(await apart(trx, work));
+        const endMonoMs = this.#clock.mono() + TOGETHER_MS;
+        if (this.#waiting.length === 1) {
+          group.push(...this.#waiting.splice(0, 1));
+          outcomes.push({ value: await (group[0] as Piece).work(trx) });
+          return;
+        }
+        do {
+          const piece = this.#waiting.shift() as Piece;
+          group.push(piece);
+          outcomes.push(await apart(trx, piece.work));
+        } while (this.#waiting.length > 0 && group.length < TOGETHER_MAX && this.#clock.mono() < endMonoMs);
       });
-      return outcomes;
     } catch (error) {
-      return group.map(() => ({ error }));
+      // Where it could not even begin, whoever is first is told, and the next one tries again.
+      if (group.length === 0) group.push(...this.#waiting.splice(0, 1));
+      for (const { reject } of group) reject(error);
+      return;
     }
+    group.forEach(({ resolve, reject }, index) => {
+      const outcome = outcomes[index] as Outcome;
+      if ('error' in outcome) reject(outcome.error);
+      else resolve(outcome.value as never);
+    });
   }
 }
 
