@@ -12,7 +12,7 @@ export function canonicalJson(value: Json | undefined): string {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new Fault('invalid', 'LR_JSON_NUMBER', 'a number that JSON cannot carry');
-    return JSON.stringify(value);
+    return String(value);
   }
   if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item)).join(',')}]`;
   if (value === undefined) return 'null';

@@ -166,19 +166,19 @@ async function openApi({
   secrets,
   authority,
 }: ApiNeeds): Promise<FastifyInstance> {
-  const { db } = store;
+  const { db, reads } = store;
   const answerSigner = { key: createPrivateKey(keys.receipt.keyPem), certPem: keys.receipt.certificatePem };
   return createApi({
     people: new People(db, clock),
     views: new ViewTokens(secrets.viewKey, clock),
     audit: new AuditLog(db, clock),
-    units: new UnitReader(db),
-    coverage: new CoverageReader(db, clock),
-    restores: new RestoreReader(db),
+    units: new UnitReader(reads),
+    coverage: new CoverageReader(reads, clock),
+    restores: new RestoreReader(reads),
     pulls: new Pulls({ store, ingest, clock }),
     holds: new Holds({ store, ingest, clock }),
-    live,
-    playback: new Playback({ db, blobs, clock }),
+      live,
+      playback: new Playback({ db: reads, blobs, clock }),
     answers: new Answers({ db, clock, signer: answerSigner, storeEpoch: store.storeEpoch }),
     exporter: new Exporter({
       db,

@@ -239,6 +239,11 @@ export function encodeBatch(batch: JournalBatch): Buffer {
 
 /** Restores `prev` of every record and checks that the chain within the batch ends in `head`; throws `corrupt` (LR_JOURNAL_BATCH). */
 export function decodeBatch(message: Uint8Array): JournalBatch {
+  return readBatch(message).batch;
+}
+
+/** The same with what the check makes anyway: the `recordText` of each record. */
+export function readBatch(message: Uint8Array): { batch: JournalBatch; texts: string[] } {
   const bad = (why: string): never => {
     throw new Fault('corrupt', 'LR_JOURNAL_BATCH', `journal batch: ${why}`);
   };
@@ -254,14 +259,17 @@ export function decodeBatch(message: Uint8Array): JournalBatch {
   if (!Array.isArray(value.records) || value.records.length === 0 || value.records.length > BATCH_RECORDS_MAX)
     bad('count of records is wrong');
   const records: JournalRecord[] = [];
+  const texts: string[] = [];
   let prev: string | undefined;
   for (const item of value.records as object[]) {
     const record = checkRecord(prev === undefined ? item : { ...item, prev });
     const before = records.at(-1);
     if (before && record.seq !== before.seq + 1) bad('seq does not rise by one');
     records.push(record);
-    prev = recordHash(record);
+    const text = recordText(record);
+    texts.push(text);
+    prev = recordHash(text);
   }
   if (prev !== value.head) bad('head does not follow from its records');
-  return { epoch: value.epoch as string, records, head: prev as string };
+  return { batch: { epoch: value.epoch as string, records, head: prev as string }, texts };
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, crashes of the
- * spool, the fault suite, a short long-run, a short bench, and the demo started and stopped whole. A program that cannot be run has
+ * spool, the fault suite, a short long-run, two short benches, and the demo started and stopped whole. A program that cannot be run has
  * failed; none is skipped. Ends with `N passed, N failed`, N counting what the programs count, within 70 minutes.
  */
 import { spawn } from 'node:child_process';
@@ -79,6 +79,11 @@ const PARTS: Part[] = [
     name: 'bench, shortened',
     args: ['test/dist/bench/main.js', 'capture', '--cameras', '4', '--seconds', '15', '--warm-up', '5', '--rounds', '1'],
     limitMin: 8,
+  },
+  {
+    name: 'fleet, shortened',
+    args: ['test/dist/bench/main.js', 'fleet', '--units', '50', '--broker', 'embedded', '--seconds', '20', '--warm-up', '30', '--no-peer'],
+    limitMin: 6,
   },
   { name: 'demo', args: ['test/run-tap.mjs', '--file-limit-s=400', 'demo/whole.test'], env: { LONGROOF_DEMO_WHOLE: '1' }, limitMin: 8 },
 ];

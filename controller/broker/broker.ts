@@ -9,15 +9,16 @@ export interface Session {
   readonly unit: string;
   /** Hex SHA-256 of the SPKI of the journal key that the unit's certificate binds. */
   readonly journalKeySha256: string | undefined;
-  /** PEM, where the broker knows it. */
+  /** PEM, where the broker knows it, and its serial number, lower-case hex. */
   readonly certificatePem?: string | undefined;
+  readonly certificateSerial?: string | undefined;
   /** True once the connection is gone; publishing then does nothing. */
   readonly closed: boolean;
 }
 
 export interface BrokerHandlers {
   /** Asked before a connection is taken, where the broker is ours: why not. */
-  admit?(unit: string, certificatePem: string | undefined): Fault | undefined;
+  admit?(unit: string, certificateSerial: string | undefined): Fault | undefined;
   connected(session: Session): void;
   /** `last` is the will, delivered after the connection broke. The payload is a view that stays valid. A rejection is a bug. */
   message(session: Session, up: Up, payload: Uint8Array, last: boolean): Promise<void>;

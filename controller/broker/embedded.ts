@@ -153,7 +153,7 @@ class EmbeddedBroker implements Broker {
       },
       authenticate: (client, _name, _password, done) => {
         const { peer } = client.conn as GuardedStream;
-        const fault = admit(peer, this.#connects.get(client)) ?? this.#handlers?.admit?.(peer.unit, peer.certificatePem);
+        const fault = admit(peer, this.#connects.get(client)) ?? this.#handlers?.admit?.(peer.unit, peer.certificateSerial);
         this.#connects.delete(client);
         if (!fault) {
           this.#arriving.set(peer.unit, client);

@@ -20,6 +20,7 @@ export class EmbeddedSession implements Session {
   readonly unit: string;
   readonly journalKeySha256: string | undefined;
   readonly certificatePem: string | undefined;
+  readonly certificateSerial: string | undefined;
   readonly inbox: Inbox;
   readonly #client: Client;
   readonly #stream: GuardedStream;
@@ -28,6 +29,7 @@ export class EmbeddedSession implements Session {
     this.unit = options.unit;
     this.journalKeySha256 = options.journalKeySha256;
     this.certificatePem = options.certificatePem;
+    this.certificateSerial = options.certificateSerial;
     this.#client = options.client;
     this.#stream = options.stream;
     this.inbox = new Inbox({

@@ -11,13 +11,20 @@ export interface Peer {
   journalKeySha256: string | undefined;
   /** Set for what came over TLS. */
   certificatePem?: string | undefined;
+  /** Lower-case hex. */
+  certificateSerial?: string | undefined;
 }
 
 /** Throws `denied` (LR_CERT_NAME) for a certificate that names no unit, and (LR_TLS_NO_CERTIFICATE) where there is none. */
 export function readPeer(socket: TLSSocket): Peer {
   const certificate = socket.getPeerX509Certificate();
   if (!certificate) throw new Fault('denied', 'LR_TLS_NO_CERTIFICATE', 'a connection without a certificate');
-  return { unit: unitIn(certificate), journalKeySha256: journalKeyIn(certificate.subjectAltName), certificatePem: certificate.toString() };
+  return {
+    unit: unitIn(certificate),
+    journalKeySha256: journalKeyIn(certificate.subjectAltName),
+    certificatePem: certificate.toString(),
+    certificateSerial: certificate.serialNumber.toLowerCase(),
+  };
 }
 
 const FOREIGN = new Set([

@@ -2,6 +2,7 @@
 import { isId } from '@longroof/base/ids';
 import { type CameraRendition, isCameraRendition, parseStreamText, type Rendition, streamText } from '@longroof/protocol/fragment';
 import type { StatusMessage } from '@longroof/protocol/messages';
+import { sql } from 'kysely';
 import type { Db } from '../store/open.js';
 
 /** A stream as a camera sends it. */
@@ -18,8 +19,37 @@ export function readStatusJson(json: string | null): StatusMessage | undefined {
   return json === null ? undefined : (JSON.parse(json) as StatusMessage);
 }
 
-/** By `streamText`, in order of name. `runsMax` 1: only those of the newest run. */
-export async function streamsOf(db: Db, unit: string, status: StatusMessage | undefined, runsMax = RUNS_MAX): Promise<CameraStream[]> {
+/** By `streamText`, in order of name. */
+export async function streamsOf(db: Db, unit: string, status: StatusMessage | undefined): Promise<CameraStream[]> {
+  const runs = await db
+    .selectFrom('journal')
+    .select('body_json')
+    .where('unit', '=', unit)
+    .where('type', '=', 'run')
+    .orderBy('received_utc_ms', 'desc')
+    .orderBy('seq', 'desc')
+    .limit(RUNS_MAX)
+    .execute();
+  return streamsIn(
+    status,
+    runs.map((run) => run.body_json),
+  );
+}
+
+/** Bodies of the newest `run` record of each unit, by unit; none where it has said none. */
+export async function newestRuns(db: Db, units: readonly string[]): Promise<Map<string, string>> {
+  const ranked = db
+    .selectFrom('journal')
+    .select(['unit', 'body_json'])
+    .select(sql<number>`row_number() over (partition by unit order by received_utc_ms desc, seq desc)`.as('place'))
+    .where('unit', 'in', units)
+    .where('type', '=', 'run');
+  const rows = await db.selectFrom(ranked.as('ranked')).select(['unit', 'body_json']).where('place', '=', 1).execute();
+  return new Map(rows.map((row) => [row.unit, row.body_json]));
+}
+
+/** Those of a status and of bodies of `run` records, in order of name. */
+export function streamsIn(status: StatusMessage | undefined, runs: readonly string[]): CameraStream[] {
   const streams = new Map<string, CameraStream>();
   const add = (camera: unknown, rendition: unknown): void => {
     if (!isId(camera) || !isCameraRendition(rendition)) return;
@@ -29,17 +59,8 @@ export async function streamsOf(db: Db, unit: string, status: StatusMessage | un
     const stream = parseStreamText(name);
     if (stream) add(stream.camera, stream.rendition);
   }
-  const runs = await db
-    .selectFrom('journal')
-    .select('body_json')
-    .where('unit', '=', unit)
-    .where('type', '=', 'run')
-    .orderBy('received_utc_ms', 'desc')
-    .orderBy('seq', 'desc')
-    .limit(runsMax)
-    .execute();
-  for (const { body_json } of runs) {
-    const { cameras } = JSON.parse(body_json) as { cameras?: { camera?: unknown; renditions?: Rendition[] }[] };
+  for (const body of runs) {
+    const { cameras } = JSON.parse(body) as { cameras?: { camera?: unknown; renditions?: Rendition[] }[] };
     for (const one of Array.isArray(cameras) ? cameras : [])
       for (const rendition of Array.isArray(one?.renditions) ? one.renditions : []) add(one.camera, rendition);
   }

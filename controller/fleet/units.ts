@@ -4,13 +4,15 @@ import { Fault } from '@longroof/base/errors';
 import { streamText } from '@longroof/protocol/fragment';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
-import type { UnitTable } from '../store/tables.js';
+import type { RefusalTable, UnitTable } from '../store/tables.js';
 import { shapeLink } from './link-shape.js';
 import type { CameraState, UnitShape } from './shapes.js';
-import { type CameraStream, readStatusJson, streamsOf } from './streams.js';
+import { type CameraStream, newestRuns, readStatusJson, streamsIn } from './streams.js';
 
 const REFUSALS_MAX = 50;
 const UNITS_MAX = 5000;
+/** Asked about at once. */
+const TOGETHER = 500;
 
 export class UnitReader {
   readonly #db: Db;
@@ -23,56 +25,73 @@ export class UnitReader {
   async list(): Promise<UnitShape[]> {
     const rows = await this.#db.selectFrom('unit').selectAll().orderBy('unit').limit(UNITS_MAX).execute();
     const units: UnitShape[] = [];
-    for (const row of rows) units.push(await this.#shape(row));
+    for (let at = 0; at < rows.length; at += TOGETHER) units.push(...(await this.#shapes(rows.slice(at, at + TOGETHER))));
     return units;
   }
 
   /** Throws LR_UNIT_UNKNOWN. */
   async get(id: string): Promise<UnitShape> {
-    const row = await this.#db.selectFrom('unit').selectAll().where('unit', '=', id).executeTakeFirst();
-    if (!row) throw new Fault('not-found', 'LR_UNIT_UNKNOWN', `no wagon is known by the name of ${id}`);
-    return this.#shape(row);
+    const rows = await this.#db.selectFrom('unit').selectAll().where('unit', '=', id).execute();
+    const [unit] = await this.#shapes(rows);
+    if (!unit) throw new Fault('not-found', 'LR_UNIT_UNKNOWN', `no wagon is known by the name of ${id}`);
+    return unit;
   }
 
-  async #shape(row: UnitTable): Promise<UnitShape> {
-    const status = readStatusJson(row.status_json);
-    const streams = await streamsOf(this.#db, row.unit, status?.online ? status : undefined, 1);
-    const refusals = await this.#db
-      .selectFrom('refusal')
-      .selectAll()
-      .where('unit', '=', row.unit)
-      .orderBy('last_utc_ms', 'desc')
-      .limit(REFUSALS_MAX)
-      .execute();
-    const epoch = await this.#db
-      .selectFrom('epoch')
-      .select('next_seq')
-      .where('unit', '=', row.unit)
-      .where('epoch', '=', row.epoch ?? '')
-      .executeTakeFirst();
-    const online = row.online === 1;
-    return {
-      id: row.unit,
-      online,
-      state: stateOf(online, streams, status),
-      lastSeen: rfc3339(row.last_seen_utc_ms),
-      version: row.version,
-      epoch: row.epoch,
-      cameras: shapeCameras(online, streams, status),
-      position:
-        row.lat_deg === null || row.lon_deg === null || row.fix_utc_ms === null
-          ? null
-          : { latDeg: row.lat_deg, lonDeg: row.lon_deg, at: rfc3339(row.fix_utc_ms) },
-      journal: { next: epoch?.next_seq ?? 0, whole: !refusals.some((refusal) => refusal.code === 'LR_JOURNAL_FORK') },
-      refusals: refusals.map((refusal) => ({
-        code: refusal.code,
-        count: refusal.count,
-        last: rfc3339(refusal.last_utc_ms),
-        message: refusal.last_message,
-      })),
-      ...(online && status?.link ? { link: shapeLink(status.link) } : {}),
-    };
+  /** With as many questions for all of them as for one. */
+  async #shapes(rows: readonly UnitTable[]): Promise<UnitShape[]> {
+    const names = rows.map(({ unit }) => unit);
+    if (names.length === 0) return [];
+    const runs = await newestRuns(this.#db, names);
+    const refusals = new Map<string, RefusalTable[]>();
+    for (const refusal of await this.#refusals(names)) refusals.set(refusal.unit, [...(refusals.get(refusal.unit) ?? []), refusal]);
+    const epochs = await this.#db.selectFrom('epoch').select(['unit', 'epoch', 'next_seq']).where('unit', 'in', names).execute();
+    const next = new Map(epochs.map((row) => [`${row.unit} ${row.epoch}`, row.next_seq]));
+    return rows.map((row) => {
+      const run = runs.get(row.unit);
+      const told = { runs: run === undefined ? [] : [run], refusals: (refusals.get(row.unit) ?? []).slice(0, REFUSALS_MAX) };
+      return shape(row, { ...told, next: next.get(`${row.unit} ${row.epoch}`) ?? 0 });
+    });
   }
+
+  #refusals(units: readonly string[]): Promise<RefusalTable[]> {
+    return this.#db.selectFrom('refusal').selectAll().where('unit', 'in', units).orderBy('last_utc_ms', 'desc').execute();
+  }
+}
+
+interface Told {
+  /** Body of its newest `run` record. */
+  runs: readonly string[];
+  /** Newest first. */
+  refusals: readonly RefusalTable[];
+  /** Records of its journal that are here. */
+  next: number;
+}
+
+function shape(row: UnitTable, { runs, refusals, next }: Told): UnitShape {
+  const status = readStatusJson(row.status_json);
+  const streams = streamsIn(status?.online ? status : undefined, runs);
+  const online = row.online === 1;
+  return {
+    id: row.unit,
+    online,
+    state: stateOf(online, streams, status),
+    lastSeen: rfc3339(row.last_seen_utc_ms),
+    version: row.version,
+    epoch: row.epoch,
+    cameras: shapeCameras(online, streams, status),
+    position:
+      row.lat_deg === null || row.lon_deg === null || row.fix_utc_ms === null
+        ? null
+        : { latDeg: row.lat_deg, lonDeg: row.lon_deg, at: rfc3339(row.fix_utc_ms) },
+    journal: { next, whole: !refusals.some((refusal) => refusal.code === 'LR_JOURNAL_FORK') },
+    refusals: refusals.map((refusal) => ({
+      code: refusal.code,
+      count: refusal.count,
+      last: rfc3339(refusal.last_utc_ms),
+      message: refusal.last_message,
+    })),
+    ...(online && status?.link ? { link: shapeLink(status.link) } : {}),
+  };
 }
 
 type StreamStatus = StatusMessage['streams'][string];

@@ -2,10 +2,9 @@
  * Whose certificates are still taken, asked for every message without a look into the database: what is revoked is read anew every
  * few seconds, and a connection that lives on such a certificate is cut then.
  */
-import { X509Certificate } from 'node:crypto';
 import type { Timer } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
-import { isRevoked, readRevoked, serialOf } from '../store/revocations.js';
+import { isRevoked, readRevoked } from '../store/revocations.js';
 import type { Context, Link } from './context.js';
 
 /** A live connection ends within this and the time to cut it: far below the minute that is promised. */
@@ -41,14 +40,6 @@ export class CertificateWatch {
   check(link: Pick<Link, 'unit' | 'certificateSerial'>): Fault | undefined {
     if (!isRevoked(this.#revoked, link.unit, link.certificateSerial)) return undefined;
     return new Fault('denied', 'LR_REVOKED', 'the certificate of this unit is revoked');
-  }
-
-  /** Before a connection is taken. */
-  admit(unit: string, certificatePem: string | undefined): Fault | undefined {
-    return this.check({
-      unit,
-      certificateSerial: certificatePem === undefined ? undefined : serialOf(new X509Certificate(certificatePem)),
-    });
   }
 
   async #read(): Promise<void> {

@@ -22,12 +22,12 @@ interface Waiting {
 }
 
 export class Committer {
-  readonly #context: Pick<Context, 'store' | 'clock' | 'fence'>;
+  readonly #context: Pick<Context, 'commits' | 'clock' | 'fence'>;
   readonly #onPullsEnded: (unit: string) => void;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
 
-  constructor(context: Pick<Context, 'store' | 'clock' | 'fence'>, onPullsEnded: (unit: string) => void) {
+  constructor(context: Pick<Context, 'commits' | 'clock' | 'fence'>, onPullsEnded: (unit: string) => void) {
     this.#context = context;
     this.#onPullsEnded = onPullsEnded;
   }
@@ -49,7 +49,7 @@ export class Committer {
       const batch = this.#waiting.splice(0, TOGETHER_MAX);
       const ended = new Set<string>();
       try {
-        const { kept, rows } = await this.#context.store.db.transaction().execute(async (trx) => {
+        const { kept, rows } = await this.#context.commits.run(async (trx) => {
           const held = await this.#held(trx, batch);
           return { kept: held, rows: held.length > 0 ? await this.#write(trx, held, ended) : [] };
         });

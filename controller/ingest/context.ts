@@ -1,12 +1,12 @@
 /** What the parts of ingest share, and what they know of one connection. */
-import { type Hash, type KeyObject, X509Certificate } from 'node:crypto';
+import type { Hash, KeyObject } from 'node:crypto';
 import type { Clock, MonoMs } from '@longroof/base/clock';
 import type { Log } from '@longroof/base/log';
 import type { FragmentMeta } from '@longroof/protocol/fragment';
 import type { Broker, Session } from '../broker/broker.js';
 import type { BlobStore, BlobWriter } from '../store/blobs.js';
+import type { Commits } from '../store/commits.js';
 import type { Store } from '../store/open.js';
-import { serialOf } from '../store/revocations.js';
 import { noNews, type Seen } from './desired-news.js';
 import type { Fence } from './fence.js';
 import type { Refusals } from './refusals.js';
@@ -57,6 +57,8 @@ export interface Signer {
 
 export interface Context {
   store: Store;
+  /** What ingest writes goes through here. */
+  commits: Commits;
   blobs: BlobStore;
   broker: Broker;
   clock: Clock;
@@ -108,6 +110,8 @@ export interface Link {
   desiredSeen: Seen;
   /** Cameras that the unit was last told to show, and when. */
   told: { cameras: readonly string[]; atMs: MonoMs };
+  /** Until then no journal of it is taken up: the others have their turn. */
+  restsUntilMonoMs: MonoMs;
 }
 
 export function newLink(session: Session): Link {
@@ -121,9 +125,10 @@ export function newLink(session: Session): Link {
     inits: new Map(),
     audited: new Set(),
     certificatePem: session.certificatePem,
-    certificateSerial: session.certificatePem === undefined ? undefined : serialOf(new X509Certificate(session.certificatePem)),
+    certificateSerial: session.certificateSerial,
     journalKeySha256: session.journalKeySha256,
     desiredSeen: noNews(),
     told: { cameras: [], atMs: Number.NEGATIVE_INFINITY },
+    restsUntilMonoMs: Number.NEGATIVE_INFINITY,
   };
 }

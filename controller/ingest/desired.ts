@@ -33,8 +33,8 @@ export class DesiredSender {
   }
 
   #next(unit: string, epoch: string, showing: boolean): Promise<{ state?: DesiredState; seen: Seen }> {
-    const { store, clock, fence } = this.#context;
-    return fenced(store.db, fence, unit, async (trx) => {
+    return fenced(this.#context, unit, async (trx) => {
+    const { clock } = this.#context;
       const seen = (await newsFor(trx, [unit])).get(unit) ?? noNews();
       const rows = await trx
         .selectFrom('pull')

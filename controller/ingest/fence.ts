@@ -3,7 +3,7 @@
  * stands or falls with the answer.
  */
 import type { Transaction } from 'kysely';
-import type { Db } from '../store/open.js';
+import type { Commits } from '../store/commits.js';
 import type { Tables } from '../store/tables.js';
 
 export interface Fence {
@@ -14,9 +14,13 @@ export interface Fence {
 /** Where one process is all there is. */
 export const OPEN_FENCE: Fence = { hold: async () => undefined };
 
-/** Runs in a transaction that stands only while the unit is ours. */
-export function fenced<T>(db: Db, fence: Fence, unit: string, run: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
-  return db.transaction().execute(async (trx) => {
+/** Runs in a commit that it may share with others, and stands only while the unit is ours. */
+export function fenced<T>(
+  { commits, fence }: { commits: Commits; fence: Fence },
+  unit: string,
+  run: (trx: Transaction<Tables>) => Promise<T>,
+): Promise<T> {
+  return commits.run(async (trx) => {
     await fence.hold(trx, unit);
     return run(trx);
   });

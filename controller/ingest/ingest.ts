@@ -9,6 +9,7 @@ import type { Log } from '@longroof/base/log';
 import { liveTopic, type Up } from '@longroof/protocol/topics';
 import type { Broker, PartitionedBroker, Session } from '../broker/broker.js';
 import type { BlobStore } from '../store/blobs.js';
+import { Commits } from '../store/commits.js';
 import type { Store } from '../store/open.js';
 import { sendAck, sendRefusal } from './answers.js';
 import { CertificateWatch } from './certificate-watch.js';
@@ -95,6 +96,7 @@ class IngestService implements Ingest {
     this.#keeper = this.#makeKeeper(options);
     this.#context = {
       store,
+      commits: new Commits(store.db, clock),
       blobs,
       broker,
       clock,
@@ -127,7 +129,7 @@ class IngestService implements Ingest {
     await this.#certificates.start();
     this.#context.refusals.start();
     await this.#context.broker.start({
-      admit: (unit, certificatePem) => this.#certificates.admit(unit, certificatePem),
+      admit: (unit, certificateSerial) => this.#certificates.check({ unit, certificateSerial }),
       connected: (session) => this.#connected(session),
       message: (session, up, payload, last) => this.#message(session, up, payload, last),
       live: (unit, camera, payload) => this.#shown(unit, camera, payload),

@@ -1,5 +1,6 @@
 /** `catalog`: one closed reel on the wagon, dated as well as is known now. */
 import type { JournalRecord } from '@longroof/protocol/journal';
+import { insertMany } from '../store/many.js';
 import { checkBody, isText, streamRules } from './body.js';
 import type { Projected } from './project.js';
 import { isCount, isHex64, isReal } from './read-message.js';
@@ -49,10 +50,5 @@ export async function projectCatalog(projected: Projected, record: JournalRecord
 }
 
 export async function writeReels({ trx, reels }: Projected): Promise<void> {
-  if (reels.length === 0) return;
-  await trx
-    .insertInto('reel')
-    .values(reels)
-    .onConflict((conflict) => conflict.columns(['unit', 'epoch', 'camera', 'rendition', 'run', 'seq_first']).doNothing())
-    .execute();
+  await insertMany(trx, 'reel', reels, ['unit', 'epoch', 'camera', 'rendition', 'run', 'seq_first']);
 }

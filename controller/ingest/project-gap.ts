@@ -6,6 +6,7 @@
 import { isWallClaim, type WallClaim } from '@longroof/protocol/fragment';
 import { isGapCause } from '@longroof/protocol/gap';
 import type { GapBody, JournalRecord } from '@longroof/protocol/journal';
+import { insertMany } from '../store/many.js';
 import { checkBody, isText, streamRules } from './body.js';
 import type { Projected } from './project.js';
 import { isReal } from './read-message.js';
@@ -60,7 +61,7 @@ export async function projectGap(projected: Projected, record: JournalRecord): P
 }
 
 export async function writeGaps({ trx, gaps }: Projected): Promise<void> {
-  if (gaps.length > 0) await trx.insertInto('gap').values(gaps).execute();
+  await insertMany(trx, 'gap', gaps);
 }
 
 /** A better clock for a boot dates its gaps again, from the records that told of them. */

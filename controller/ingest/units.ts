@@ -2,15 +2,14 @@
 import { createPublicKey } from 'node:crypto';
 import type { Timer } from '@longroof/base/clock';
 import { toFault } from '@longroof/base/errors';
-import { checkUnitCertificate, journalKeyIn } from '@longroof/protocol/certificates';
 import { GENESIS_PREV } from '@longroof/protocol/journal';
 import type { AckMessage } from '@longroof/protocol/messages';
 import { keyId } from '@longroof/protocol/signed';
 import { partition } from '@longroof/protocol/topics';
 import type { Transaction } from 'kysely';
-import { serialOf } from '../store/revocations.js';
 import type { Tables } from '../store/tables.js';
 import { checkHello } from './alarms.js';
+import { CheckedCertificates } from './checked-certificates.js';
 import { type Context, CREDIT_BYTES, type Link } from './context.js';
 import { fenced } from './fence.js';
 import { readHello, readStatus } from './read-message.js';
@@ -20,11 +19,13 @@ const SEEN_TOGETHER_MAX = 10_000;
 
 export class Units {
   readonly #context: Context;
+  readonly #checked: CheckedCertificates;
   readonly #seen = new Set<string>();
   #timer: Timer | undefined;
 
   constructor(context: Context) {
     this.#context = context;
+    this.#checked = new CheckedCertificates(context.rootPem);
   }
 
   /** No unit is connected when the controller starts, where it is alone. */
@@ -84,11 +85,13 @@ export class Units {
 
   async status(link: Link, payload: Uint8Array): Promise<void> {
     const status = readStatus(payload);
-    await this.#context.store.db
-      .updateTable('unit')
-      .set({ status_json: JSON.stringify(status), last_seen_utc_ms: this.#nowMs(), version: status.version })
-      .where('unit', '=', link.unit)
-      .execute();
+    await this.#context.commits.run((trx) =>
+      trx
+        .updateTable('unit')
+        .set({ status_json: JSON.stringify(status), last_seen_utc_ms: this.#nowMs(), version: status.version })
+        .where('unit', '=', link.unit)
+        .execute(),
+    );
   }
 
   /** Notes where the unit stands and gives what it is told. */
@@ -142,14 +145,14 @@ export class Units {
   /** A broker between the two has checked the certificate and keeps it; what the unit shows must hold by itself. */
   #identify(link: Link, certificatePem: string | undefined): void {
     if (link.certificatePem !== undefined || certificatePem === undefined) return;
-    const certificate = checkUnitCertificate(this.#context.rootPem, certificatePem, link.unit, this.#context.clock.utc());
-    link.certificatePem = certificate.toString();
-    link.certificateSerial = serialOf(certificate);
-    link.journalKeySha256 = journalKeyIn(certificate.subjectAltName);
+    const { pem, serial, journalKeySha256 } = this.#checked.check(certificatePem, link.unit, this.#context.clock.utc());
+    link.certificatePem = pem;
+    link.certificateSerial = serial;
+    link.journalKeySha256 = journalKeySha256;
   }
 
   #fenced<T>(unit: string, run: (trx: Transaction<Tables>) => Promise<T>): Promise<T> {
-    return fenced(this.#context.store.db, this.#context.fence, unit, run);
+    return fenced(this.#context, unit, run);
   }
 
   /** Of an epoch that was begun before certificates were kept: the one that binds the same journal key serves as well. */

@@ -18,6 +18,8 @@ export type Db = Kysely<Tables>;
 
 export interface Store {
   readonly db: Db;
+  /** The same for questions only, in a thread of its own: whoever looks at the fleet waits for no disk, and holds up no unit. */
+  readonly reads: Db;
   /** 32 hex digits, made with the database. A database restored from a backup gets a new one: units then offer again all they have. */
   readonly storeEpoch: string;
   close(): Promise<void>;
@@ -43,7 +45,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const storeEpoch = await ensureStoreEpoch(db);
     options.log.info({ file, storeEpoch, utcMs: options.clock.utc() }, 'store open');
     const open = db;
-    return { db: open, storeEpoch, close: () => open.destroy() };
+    const reads = new Kysely<Tables>({ dialect: new SqliteThreadDialect(file, 'read') });
+    const close = async (): Promise<void> => {
+      await reads.destroy();
+      await open.destroy();
+    };
+    return { db: open, reads, storeEpoch, close };
   } catch (error) {
     await db?.destroy();
     const fault = toFault(error, `open ${file}`);

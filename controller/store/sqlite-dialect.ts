@@ -17,9 +17,13 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 
+import { isMany } from './many.js';
+
 export interface Question {
   sql: string;
   parameters: readonly unknown[];
+  /** In place of the parameters: the statement is run for each. */
+  many?: readonly (readonly unknown[])[];
 }
 export interface Failure {
   message: string;
@@ -29,6 +33,12 @@ export interface Failure {
 }
 export type Answer = { rows: unknown[]; changes: number } | { error: Failure };
 
+export interface ThreadOptions {
+  file: string;
+  /** Who only reads waits for no commit, and sees all that is committed. */
+  use: 'write' | 'read';
+}
+
 /** All migrations that are due in one transaction, so that of two processes that start one makes them and the other finds them made. */
 class Adapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
@@ -37,14 +47,14 @@ class Adapter extends SqliteAdapter {
 }
 
 export class SqliteThreadDialect implements Dialect {
-  readonly #file: string;
+  readonly #options: ThreadOptions;
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(file: string, use: ThreadOptions['use'] = 'write') {
+    this.#options = { file, use };
   }
 
   createDriver(): Driver {
-    return new ThreadDriver(this.#file);
+    return new ThreadDriver(this.#options);
   }
 
   createQueryCompiler(): SqliteQueryCompiler {
@@ -72,8 +82,8 @@ class ThreadConnection implements DatabaseConnection {
   /** Why the transaction is no more, until whoever began it has heard. */
   #rolledBack: Error | undefined;
 
-  constructor(file: string) {
-    this.#worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), { workerData: { file }, name: 'longroof-store' });
+  constructor(options: ThreadOptions) {
+    this.#worker = new Worker(new URL('./sqlite-thread.js', import.meta.url), { workerData: options, name: `longroof-${options.use}` });
     this.#worker.on('message', (answer: Answer) => this.#settle((waiting) => waiting.resolve(answer)));
     this.#worker.on('error', (error) => this.#end(error));
     this.#worker.on('exit', () => this.#end(undefined));
@@ -83,7 +93,8 @@ class ThreadConnection implements DatabaseConnection {
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     // Outside of its transaction a statement would be kept by itself.
     if (this.#rolledBack) throw this.#rolledBack;
-    const answer = await this.#ask({ sql: query.sql, parameters: query.parameters });
+    const { sql, parameters } = query;
+    const answer = await this.#ask(isMany(query) ? { sql, parameters, many: query.many } : { sql, parameters });
     if ('error' in answer) {
       const error = errorOf(answer.error);
       if (answer.error.rolledBack) this.#rolledBack = error;
@@ -148,18 +159,18 @@ function errorOf({ message, code }: Failure): Error {
 }
 
 class ThreadDriver implements Driver {
-  readonly #file: string;
+  readonly #options: ThreadOptions;
   #connection: ThreadConnection | undefined;
   /** Resolves when whoever came last is through. */
   #turn: Promise<void> = Promise.resolve();
   #release: (() => void) | undefined;
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(options: ThreadOptions) {
+    this.#options = options;
   }
 
   async init(): Promise<void> {
-    this.#connection = new ThreadConnection(this.#file);
+    this.#connection = new ThreadConnection(this.#options);
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {

@@ -3,18 +3,26 @@
  * not in the main loop. All of the database's pragmas stand here.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '@longroof/base/clock';
 import { assert } from '@longroof/base/errors';
 import Database from 'better-sqlite3';
-import type { Answer, Question } from './sqlite-dialect.js';
+import type { Answer, Question, ThreadOptions } from './sqlite-dialect.js';
 
-const BUSY_MS = 5000;
+/** How long another process may keep the database to itself. */
+const BUSY_MS = 15_000;
+/** SQLite itself would look again after up to 100 ms, and miss the short pauses between the commits of another process. */
+const LOOK_MS = 3;
 /** Statements that are kept prepared. */
 const PREPARED_MAX = 500;
 /** Longer ones insert many rows at once, each count with a text of its own. */
 const PREPARED_CHARS_MAX = 4096;
 
-function open(file: string): Database.Database {
-  const database = new Database(file, { timeout: BUSY_MS });
+function open({ file, use }: ThreadOptions): Database.Database {
+  const database = new Database(file, { timeout: LOOK_MS });
+  if (use === 'read') {
+    database.pragma('query_only = ON');
+    return database;
+  }
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
@@ -24,11 +32,12 @@ function open(file: string): Database.Database {
 
 const port = parentPort;
 assert(port, 'the database has a thread of its own');
+const never = new Int32Array(new SharedArrayBuffer(4));
 const prepared = new Map<string, Database.Statement>();
 let database: Database.Database | undefined;
 
 function prepare(text: string): Database.Statement {
-  database ??= open((workerData as { file: string }).file);
+  database ??= open(workerData as ThreadOptions);
   const known = prepared.get(text);
   if (known) return known;
   const statement = database.prepare(text);
@@ -38,12 +47,27 @@ function prepare(text: string): Database.Statement {
   return statement;
 }
 
-function run({ sql, parameters }: Question): Answer {
+/** Within a transaction nothing is busy: it has begun with the right to write. */
+function patiently<T>(act: () => T): T {
+  const endMs = systemClock.mono() + BUSY_MS;
+  for (;;) {
+    try {
+      return act();
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (typeof code !== 'string' || !code.startsWith('SQLITE_BUSY') || systemClock.mono() > endMs) throw error;
+      Atomics.wait(never, 0, 0, LOOK_MS);
+    }
+  }
+}
+
+function run({ sql, parameters, many }: Question): Answer {
   const within = database?.inTransaction === true;
   try {
-    const statement = prepare(sql);
-    if (statement.reader) return { rows: statement.all(...parameters), changes: 0 };
-    return { rows: [], changes: statement.run(...parameters).changes };
+    const statement = patiently(() => prepare(sql));
+    if (many) return { rows: [], changes: many.reduce((sum, row) => sum + statement.run(...row).changes, 0) };
+    if (statement.reader) return { rows: patiently(() => statement.all(...parameters)), changes: 0 };
+    return { rows: [], changes: patiently(() => statement.run(...parameters)).changes };
   } catch (error) {
     const { message, code } = error as { message?: unknown; code?: unknown };
     const rolledBack = within && database?.inTransaction === false;

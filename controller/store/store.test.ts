@@ -8,8 +8,10 @@ import { sql } from 'kysely';
 import t from 'tap';
 import { appendAudit, firstAuditBreak } from './audit.js';
 import { type BlobStore, fragmentKey } from './blobs.js';
+import { Commits } from './commits.js';
 import { openFolderBlobs } from './folder-blobs.js';
-import { openStore } from './open.js';
+import { insertMany } from './many.js';
+import { openStore, type Store } from './open.js';
 
 const open = (dir: string) => openStore({ dir, clock: systemClock, log: silentLog });
 
@@ -251,4 +253,68 @@ t.test('a folder: a disk that fails leaves no blob and no file', async (t) => {
     t.equal(await blobs.has('w/x'), false, at);
     t.equal(readdirSync(`${dir}/tmp`).length, 0, at);
   }
+});
+
+t.test('shared commits: what fails takes nothing of the others with it, and what is answered is durable', async (t) => {
+  const dir = t.testdir();
+  const store = await openStore({ dir, clock: systemClock, log: silentLog });
+  const commits = new Commits(store.db, systemClock);
+  const put = (key: string, after?: () => void) =>
+    commits.run(async (trx) => {
+      await insertMany(trx, 'setting', [{ key, value: 'a' }]);
+      after?.();
+      return key;
+    });
+  const fail = (): void => {
+    throw new Error('wrong');
+  };
+  const settled = await Promise.allSettled(Array.from({ length: 300 }, (_, n) => put(`k${n}`, n % 7 === 3 ? fail : undefined)));
+  const right = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])).sort();
+  t.equal(right.length, 300 - 43);
+  const rows = await store.reads.selectFrom('setting').select('key').where('key', 'like', 'k%').orderBy('key').execute();
+  t.same(
+    rows.map(({ key }) => key),
+    right,
+    'who only reads sees all of it, and nothing else',
+  );
+  await t.rejects(put('alone', fail), { message: 'wrong' });
+  await t.rejects(put('k0'), { code: /SQLITE_CONSTRAINT/ }, 'one statement that fails, alone');
+  t.equal(await put('after'), 'after');
+  await t.rejects(store.reads.deleteFrom('setting').execute(), 'who only reads writes nothing');
+  t.equal(
+    await store.db.transaction().execute((trx) =>
+      insertMany(
+        trx,
+        'setting',
+        [
+          { key: 'k0', value: 'b' },
+          { key: 'new', value: 'b' },
+        ],
+        ['key'],
+      ),
+    ),
+    1,
+  );
+  await store.close();
+});
+
+t.test('two that write into one database wait for each other', async (t) => {
+  const dir = t.testdir();
+  const stores = [
+    await openStore({ dir, clock: systemClock, log: silentLog }),
+    await openStore({ dir, clock: systemClock, log: silentLog }),
+  ];
+  const written = stores.map(({ db }, who) => {
+    const commits = new Commits(db, systemClock);
+    const put = (n: number) => commits.run((trx) => insertMany(trx, 'setting', [{ key: `${who} ${n}`, value: 'a' }]));
+    return Promise.all(Array.from({ length: 200 }, (_, n) => put(n)));
+  });
+  await Promise.all(written);
+  const { count } = await (stores[0] as Store).reads
+    .selectFrom('setting')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('value', '=', 'a')
+    .executeTakeFirstOrThrow();
+  t.equal(count, 400);
+  for (const store of stores) await store.close();
 });

@@ -72,7 +72,7 @@ function table({ results, peers }: { results: readonly FleetResult[]; peers: rea
     ]),
   );
   const what = 'CPU seconds of a second per 1,000 units; milliseconds median/95 %; storm in seconds until connected and until whole';
-  return [what, row([...head, 'connected', 'whole', 'refused', 'wrong']), ...lines, ...others].join('\n');
+  return [what, row([...head, 'flood API', 'connected', 'whole', 'refused', 'wrong']), ...lines, ...others].join('\n');
 }
 
 export function addFleet(program: Command, positive: (text: string) => number): void {
@@ -85,6 +85,7 @@ export function addFleet(program: Command, positive: (text: string) => number): 
     .option('--warm-up <n>', 'seconds before it; a unit gathers records for up to 30', positive, 60)
     .option('--seed <n>', 'of what the units say', positive, 1)
     .option('--no-peer', 'without mosquitto and a plain subscriber beside it')
+    .option('--no-flood', 'without the part in which one unit floods')
     .option('--json', 'print one JSON object')
     .action(async (options: Options & { broker: BrokerKind[] }) => {
       const say = (text: string): void => void process.stderr.write(`${text}\n`);

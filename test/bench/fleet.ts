@@ -14,6 +14,7 @@ import { startMosquitto } from '../ingest/mosquitto.js';
 import { cpuSeconds, until } from '../peers/program.js';
 import { type BenchCentre, type BrokerKind, startBenchCentre, type Usage } from './fleet/centre.js';
 import { type Compared, compare } from './fleet/compare.js';
+import { type Spread, spread } from './fleet/spread.js';
 import { WagonPark } from './fleet/wagon-park.js';
 import { Child } from './uplink/child.js';
 
@@ -25,14 +26,8 @@ export interface FleetBenchOptions {
   warmUpS: number;
   seed: number;
   peer: boolean;
+  flood: boolean;
   say: (text: string) => void;
-}
-
-export interface Spread {
-  p50: number;
-  p95: number;
-  max: number;
-  count: number;
 }
 
 export interface FleetResult {
@@ -54,6 +49,8 @@ export interface FleetResult {
   seenMs: Spread;
   resent: number;
   refusals: number;
+  /** The same while one more unit floods, and the records a second that are taken of it. */
+  beside: { acknowledgedMs: Spread; seenMs: Spread; floodRecordsPerS: number } | undefined;
   /** From when units can connect again until all have, and what they had then is acknowledged. */
   stormS: { connected: number; whole: number; centreCpuS: number };
   compared: Compared;
@@ -74,12 +71,6 @@ const PROBES = 4;
 const PROBE_EVERY_MS = 400;
 
 export const unitName = (index: number): string => `wagon-${index}`;
-
-export function spread(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-  return { p50: at(0.5), p95: at(0.95), max: at(1), count: sorted.length };
-}
 
 interface Fleet {
   folder: string;
@@ -129,6 +120,9 @@ async function oneFleet(fleet: Fleet, broker: BrokerKind, units: number, options
     say(`${broker}, ${units} units: connected`);
     const steady = await steadyState(centre, park, probes, options);
     say(`${broker}, ${units} units: ${steadyText(steady)}`);
+    const beside = options.flood ? await besideFlood(fleet, centre, park, probes, options) : undefined;
+    if (beside)
+      say(`${broker}, ${units} units: beside a flood ${latencyText(beside)}, ${beside.floodRecordsPerS.toFixed(0)} records/s of it`);
     const stormS = await storm(centre, park);
     say(
       `${broker}, ${units} units: after the storm all connected in ${stormS.connected.toFixed(1)} s, whole in ${stormS.whole.toFixed(1)} s`,
@@ -136,14 +130,14 @@ async function oneFleet(fleet: Fleet, broker: BrokerKind, units: number, options
     const ends = [...(await park.finish()), ...(await probes.finish())];
     const compared = compare(centre.database, ends);
     say(`${broker}, ${units} units: ${compared.records} records compared, ${compared.wrong.length} wrong`);
-    return { broker, units, ...steady, stormS, compared };
+    return { broker, units, ...steady, beside, stormS, compared };
   } finally {
     await Promise.all([park.close(), probes.close()]);
     await centre.stop();
   }
 }
 
-type Steady = Omit<FleetResult, 'broker' | 'units' | 'stormS' | 'compared'>;
+type Steady = Omit<FleetResult, 'broker' | 'units' | 'beside' | 'stormS' | 'compared'>;
 
 async function steadyState(centre: BenchCentre, park: WagonPark, probes: WagonPark, options: FleetBenchOptions): Promise<Steady> {
   await delay(options.warmUpS * 1000);
@@ -172,10 +166,38 @@ async function steadyState(centre: BenchCentre, park: WagonPark, probes: WagonPa
   };
 }
 
-function steadyText({ centreCpuPer1000, brokerCpuPer1000, acknowledgedMs, seenMs, refusals }: Steady): string {
+function latencyText({ acknowledgedMs, seenMs }: Pick<Steady, 'acknowledgedMs' | 'seenMs'>): string {
   const ms = ({ p50, p95 }: Spread): string => `${p50.toFixed(0)}/${p95.toFixed(0)} ms`;
+  return `acknowledged ${ms(acknowledgedMs)}, in the API ${ms(seenMs)}`;
+}
+
+function steadyText({ centreCpuPer1000, brokerCpuPer1000, refusals, ...latency }: Steady): string {
   const cpu = `${centreCpuPer1000.toFixed(3)} + ${brokerCpuPer1000.toFixed(3)} CPU per 1,000 units`;
-  return `${cpu}; acknowledged ${ms(acknowledgedMs)}, in the API ${ms(seenMs)}; ${refusals} refused`;
+  return `${cpu}; ${latencyText(latency)}; ${refusals} refused`;
+}
+
+async function besideFlood(
+  fleet: Fleet,
+  centre: BenchCentre,
+  park: WagonPark,
+  probes: WagonPark,
+  options: FleetBenchOptions,
+): Promise<NonNullable<FleetResult['beside']>> {
+  const flood = new Child('../fleet/flood');
+  try {
+    const identity = await fleet.authority.issueUnit('flood');
+    const records = (): Promise<number> => centre.counter('longroof_ingest_journal_records_total');
+    await flood.call('start', { unit: 'flood', identity, host: '127.0.0.1', port: centre.port });
+    const [before, recordsBefore, fromMs] = [await park.figures(), await records(), performance.now()];
+    const seen = await probes.seen(centre.api(), options.seconds * 500, PROBE_EVERY_MS);
+    const after = await park.figures();
+    const others = after.journalSent - before.journalSent;
+    const perS = ((await records()) - recordsBefore - others) / ((performance.now() - fromMs) / 1000);
+    await flood.call('stop');
+    return { acknowledgedMs: spread(after.trips), seenMs: spread(seen), floodRecordsPerS: perS };
+  } finally {
+    await flood.close();
+  }
 }
 
 /** The broker is killed and comes back; all units come at once. */

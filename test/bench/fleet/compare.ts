@@ -19,6 +19,7 @@ const WRONG_MAX = 20;
 export function compare(file: string, ends: readonly WagonEnd[]): Compared {
   return readDatabase(file, (db) => {
     const rows = db.prepare('select seq, text, hash from journal where unit = ? and epoch = ? order by seq');
+    const count = db.prepare('select count(*) as "all" from journal where unit = ?');
     const wrong: string[] = [];
     let records = 0;
     for (const { unit, epoch, next, head } of ends) {
@@ -35,10 +36,10 @@ export function compare(file: string, ends: readonly WagonEnd[]): Compared {
         seq += 1;
       }
       records += seq;
+      const { all } = count.get(unit) as { all: number };
+      if (all !== seq) wrong.push(`${unit}: ${all - seq} records that nobody sent`);
       if (seq !== next || prev !== head) wrong.push(`${unit}: ${seq} of ${next} records, ${prev === head ? 'same' : 'another'} head`);
     }
-    const { count } = db.prepare('select count(*) as count from journal').get() as { count: number };
-    if (count !== records) wrong.push(`${count - records} records too many`);
     const refused = db.prepare('select code, sum(count) as count from refusal group by code').all() as { code: string; count: number }[];
     return { records, wrong: wrong.slice(0, WRONG_MAX), refusals: Object.fromEntries(refused.map(({ code, count: n }) => [code, n])) };
   });

@@ -59,6 +59,11 @@ export class WagonPark {
     return (this.#children[0] as { child: Child }).child.call('seen', { ...api, forMs, everyMs });
   }
 
+  /** Milliseconds until what each unit says at once, every so often, is acknowledged. */
+  async beats(forMs: number, everyMs: number): Promise<number[]> {
+    return (await this.#all((child) => child.call<number[]>('beats', { forMs, everyMs }))).flat();
+  }
+
   cpuSeconds(): number {
     return this.#children.reduce((sum, { child }) => sum + child.cpuSeconds(), 0);
   }

@@ -136,6 +136,19 @@ serve({
     }
     return times;
   },
+  /** Each unit says something at once, again and again; all trips of that time. */
+  async beats({ forMs, everyMs }: { forMs: number; everyMs: number }): Promise<number[]> {
+    trips = [];
+    const endMs = clock.mono() + forMs;
+    while (clock.mono() < endMs) {
+      for (const { spool } of wagons) {
+        spool.add([{ type: 'event', body: { event: 'beat' } }], { urgent: true });
+        await delay(everyMs / wagons.length);
+      }
+    }
+    await until('all is acknowledged', () => wagons.every(({ spool }) => spool.acknowledged === spool.next), 60_000);
+    return trips;
+  },
   /** A last checkpoint, and all of it acknowledged. */
   async finish({ withinMs }: { withinMs: number }): Promise<WagonEnd[]> {
     for (const { day, spool } of wagons) {
