@@ -20,6 +20,8 @@ import { hostPort, makeBroker } from './centre-broker.js';
 import type { ControllerConfig } from './config.js';
 import { Answers } from './custody/answers.js';
 import { Exporter } from './custody/export.js';
+import { Alarms } from './fleet/alarms.js';
+import { Configurations } from './fleet/configurations.js';
 import { CoverageReader } from './fleet/coverage.js';
 import { Holds } from './fleet/holds.js';
 import { Pulls } from './fleet/pulls.js';
@@ -145,6 +147,8 @@ async function openApi({
     restores: new RestoreReader(db),
     pulls: new Pulls({ store, ingest, clock }),
     holds: new Holds({ store, ingest, clock }),
+    alarms: new Alarms(db, clock),
+    configurations: new Configurations({ store, ingest, clock }),
     playback: new Playback({ db, blobs, clock }),
     answers: new Answers({ db, clock, signer: answerSigner, storeEpoch: store.storeEpoch }),
     exporter: new Exporter({

@@ -12,6 +12,8 @@ import { People } from '../accounts/people.js';
 import { ViewTokens } from '../accounts/view-tokens.js';
 import { Answers } from '../custody/answers.js';
 import type { PullExport } from '../custody/export.js';
+import { Alarms } from '../fleet/alarms.js';
+import { Configurations } from '../fleet/configurations.js';
 import { CoverageReader } from '../fleet/coverage.js';
 import { Holds } from '../fleet/holds.js';
 import { Pulls } from '../fleet/pulls.js';
@@ -73,6 +75,8 @@ async function rig(name: string): Promise<Rig> {
     exporter: { prepare: async () => anExport },
     answers: new Answers({ db, clock, signer: { key: receiptKey, certPem: 'a certificate' }, storeEpoch: store.storeEpoch }),
     restores: { list: async () => [] },
+    alarms: new Alarms(db, clock),
+    configurations: new Configurations({ store, ingest, clock }),
     clock,
     log: silentLog,
     sessionKey: Buffer.alloc(32, 2),
@@ -366,7 +370,8 @@ t.test('the page and the description of the API', async (t) => {
     /api/holds /api/holds/{id}/lift /api/pulls /api/pulls/{id} /api/pulls/{id}/cancel /api/pulls/{id}/export.zip
     /api/pulls/{id}/receipt /api/pulls/{id}/views /api/pulls/{id}/{camera}.mp4 /api/pulls/{id}/{camera}/playlist.m3u8
     /api/pulls/{id}/{camera}/strips /api/pulls/{id}/{camera}/strips/{name} /api/pulls/{id}/{camera}/{name}
-    /api/restores /api/session /api/units /api/units/{id} /api/units/{id}/coverage /healthz`;
+    /api/restores /api/session /api/units /api/units/{id} /api/units/{id}/alarms
+    /api/units/{id}/alarms/{alarm}/close /api/units/{id}/configurations /api/units/{id}/coverage /healthz`;
   t.same(Object.keys(paths).sort(), expected.trim().split(/\s+/));
 });
 

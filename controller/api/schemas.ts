@@ -1,7 +1,19 @@
 /** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
 import { RATE_PATTERN } from '../fleet/rate.js';
-import type { CoverageShape, HoldShape, ProblemShape, PullShape, ReceiptShape, RestoreShape, SessionShape, UnitShape } from './shapes.js';
+import { Alarm, type AlarmFacts, Configuration } from './schemas-unit.js';
+import type {
+  AlarmFactsShape,
+  ConfigurationShape,
+  CoverageShape,
+  HoldShape,
+  ProblemShape,
+  PullShape,
+  ReceiptShape,
+  RestoreShape,
+  SessionShape,
+  UnitShape,
+} from './shapes.js';
 
 const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -33,6 +45,8 @@ export const Unit = Type.Object({
   position: nullable(Type.Object({ latDeg: Type.Number(), lonDeg: Type.Number(), at: time() })),
   journal: Type.Object({ next: Type.Number(), whole: Type.Boolean() }),
   refusals: Type.Array(Type.Object({ code: Type.String(), count: Type.Number(), last: time(), message: Type.String() })),
+  alarms: Type.Array(Alarm, { description: 'those that nobody has seen to yet' }),
+  configuration: nullable(Configuration),
 });
 export const Units = Type.Object({ units: Type.Array(Unit) });
 export const UnitParams = closed({ id: name('the unit') });
@@ -256,4 +270,6 @@ export const HELD: [
   Same<Static<typeof Receipt>, ReceiptShape>,
   Same<Static<typeof Hold>, HoldShape>,
   Same<Static<typeof Problem>, ProblemShape>,
-] = [true, true, true, true, true, true, true, true];
+  Same<Static<typeof AlarmFacts>, AlarmFactsShape>,
+  Same<Static<typeof Configuration>, ConfigurationShape>,
+] = [true, true, true, true, true, true, true, true, true, true];

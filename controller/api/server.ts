@@ -13,6 +13,8 @@ import type { People } from '../accounts/people.js';
 import type { ViewTokens } from '../accounts/view-tokens.js';
 import type { Answers } from '../custody/answers.js';
 import type { Exporter } from '../custody/export.js';
+import type { Alarms } from '../fleet/alarms.js';
+import type { Configurations } from '../fleet/configurations.js';
 import type { CoverageReader } from '../fleet/coverage.js';
 import type { Holds } from '../fleet/holds.js';
 import type { PullRequest } from '../fleet/pulls.js';
@@ -33,6 +35,7 @@ import { Health, Problem } from './schemas.js';
 import { sessionRoutes } from './session-routes.js';
 import type { PullShape } from './shapes.js';
 import { stripRoutes } from './strip-routes.js';
+import { unitActRoutes } from './unit-act-routes.js';
 import { unitRoutes } from './unit-routes.js';
 
 /** What the API asks of `Pulls`. */
@@ -56,6 +59,8 @@ export interface ApiParts {
   answers: Answers;
   holds: Pick<Holds, 'place' | 'lift' | 'list'>;
   restores: Pick<RestoreReader, 'list'>;
+  alarms: Pick<Alarms, 'list' | 'close'>;
+  configurations: Pick<Configurations, 'ask' | 'list'>;
   clock: Clock;
   log: Log;
 }
@@ -96,6 +101,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   healthRoute(app, options.checks);
   sessionRoutes(app, options, door);
   unitRoutes(app, options);
+  unitActRoutes(app, options);
   pullRoutes(app, options);
   pullEndRoutes(app, options);
   holdRoutes(app, options);

@@ -5,6 +5,8 @@ import { streamText } from '@longroof/protocol/fragment';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
 import type { UnitTable } from '../store/tables.js';
+import { openAlarms } from './alarms.js';
+import { lastConfiguration } from './configurations.js';
 import type { CameraState, UnitShape } from './shapes.js';
 import { type CameraStream, readStatusJson, streamsOf } from './streams.js';
 
@@ -69,6 +71,8 @@ export class UnitReader {
         last: rfc3339(refusal.last_utc_ms),
         message: refusal.last_message,
       })),
+      alarms: await openAlarms(this.#db, row.unit),
+      configuration: await lastConfiguration(this.#db, row.unit),
     };
   }
 }

@@ -3,7 +3,8 @@
  * when it says hello, whenever a pull is made or ends while others wait, and until the unit knows that one was called off.
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
-import { type DesiredHold, type DesiredState, HOLDS_MAX, PULLS_MAX } from '@longroof/protocol/messages';
+import { type DesiredConfiguration, type DesiredHold, type DesiredState, HOLDS_MAX, PULLS_MAX } from '@longroof/protocol/messages';
+import type { UnitSettings } from '@longroof/protocol/settings';
 import { signStatement } from '@longroof/protocol/signed';
 import type { Transaction } from 'kysely';
 import type { Tables } from '../store/tables.js';
@@ -48,7 +49,8 @@ export class DesiredSender {
       const generation = row.generation + 1;
       const withdrawn = await withdraw(trx, unit, generation);
       const holds = await holdsOf(trx, unit);
-      if (rows.length === 0 && !withdrawn && !holds?.due) return { seen };
+      const configuration = await configurationOf(trx, unit);
+      if (rows.length === 0 && !withdrawn && !holds?.due && !configuration) return { seen };
       await trx.updateTable('unit').set({ generation }).where('unit', '=', unit).execute();
       const pulls = rows.map((pull) => ({
         pullId: pull.id,
@@ -59,8 +61,8 @@ export class DesiredSender {
         ...(pull.rate_bps === null ? {} : { rateBps: pull.rate_bps }),
         ...(pull.urgent === 1 ? { urgent: true as const } : {}),
       }));
-      const state = { what: 'longroof-desired-1' as const, unit, epoch, generation, pulls, ...(holds ? { holds: holds.wanted } : {}) };
-      return { state, seen };
+      const more = { ...(holds ? { holds: holds.wanted } : {}), ...(configuration ? { configuration } : {}) };
+      return { state: { what: 'longroof-desired-1' as const, unit, epoch, generation, pulls, ...more }, seen };
     });
   }
 }
@@ -98,4 +100,18 @@ async function holdsOf(trx: Transaction<Tables>, unit: string): Promise<{ wanted
       ...(row.made === 1 ? { made: true as const } : {}),
     })),
   };
+}
+
+/** The last one asked for, until it is refused: a unit with a new disk has taken none on. */
+async function configurationOf(trx: Transaction<Tables>, unit: string): Promise<DesiredConfiguration | undefined> {
+  const row = await trx
+    .selectFrom('configuration')
+    .select(['id', 'settings_json'])
+    .where('unit', '=', unit)
+    .where('state', 'in', ['queued', 'applied'])
+    .orderBy('created_utc_ms', 'desc')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  return row && { configurationId: row.id, settings: JSON.parse(row.settings_json) as UnitSettings };
 }

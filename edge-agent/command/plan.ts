@@ -7,6 +7,7 @@ import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import { isCameraRendition, isPullRendition } from '@longroof/protocol/fragment';
 import { type DesiredPull, type DesiredState, isRateBps, PULLS_MAX, RATE_CAMERA_MS_MAX } from '@longroof/protocol/messages';
+import { readConfiguration } from './configuration-keeper.js';
 import { readHolds } from './hold-keeper.js';
 
 export const PULL_MS_MAX = 24 * 3_600_000;
@@ -56,6 +57,7 @@ export function readDesiredState(statement: Record<string, unknown>): DesiredSta
   if (new Set(pulls.map((pull: DesiredPull) => pull.pullId)).size !== pulls.length)
     throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: a pull is named twice');
   readHolds(statement['holds']);
+  readConfiguration(statement['configuration']);
   return statement as unknown as DesiredState;
 }
 

@@ -4,12 +4,14 @@
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
 import type { Clock, Timer } from '@longroof/base/clock';
+import type { Disk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Spool, StoredFragment } from '../spool/spool.js';
 import { newCounters, type UplinkCounters } from './counters.js';
+import { Countersigned } from './countersigned.js';
 import { FootageLane } from './footage-lane.js';
 import type { Outcome } from './fragment-queue.js';
 import { JournalLane } from './journal-lane.js';
@@ -34,6 +36,8 @@ export interface UplinkOptions {
   log: Log;
   status: () => StatusMessage['streams'];
   version: string;
+  /** Where countersigned checkpoints are kept; left out, they are not. */
+  keep?: { disk: Disk; dir: string };
 }
 
 export interface Uplink {
@@ -68,6 +72,7 @@ class MqttUplink implements Uplink {
   readonly #footage: FootageLane;
   readonly #reporter: Reporter;
   readonly #offers: OfferAgain;
+  readonly #countersigned: Countersigned | undefined;
   readonly #backoff = new Backoff(RETRY);
   readonly #stopping = new AbortController();
   #receiver: DesiredReceiver | undefined;
@@ -79,7 +84,8 @@ class MqttUplink implements Uplink {
 
   constructor(options: UplinkOptions) {
     this.#options = options;
-    const { spool, clock, log } = options;
+    const { spool, clock, log, keep } = options;
+    this.#countersigned = keep && new Countersigned({ spool, log, ...keep });
     const counters = this.counters;
     this.#reporter = new Reporter(spool, clock, log);
     this.#journal = new JournalLane({ spool, clock, log, counters, onIdle: () => this.#footage.pump() });
@@ -201,6 +207,7 @@ class MqttUplink implements Uplink {
       reporter: this.#reporter,
       journal: this.#journal,
       footage: this.#footage,
+      countersigned: this.#countersigned,
       rootPem,
       certificatePem,
       version,

@@ -34,6 +34,8 @@ const unit: UnitShape = {
   position: { latDeg: 35.68917, lonDeg: 51.38897, at: ago(0) },
   journal: { next: 10, whole: true },
   refusals: [{ code: 'LR_CHUNK', count: 3, last: ago(5), message: 'chunk: payload length' }],
+  alarms: [],
+  configuration: null,
 };
 const away: UnitShape = { ...unit, id: 'wagon-2', online: false, state: 'offline', lastSeen: ago(120), position: null, refusals: [] };
 const pull: PullShape = {

@@ -5,7 +5,9 @@ import { useTranslation } from 'react-i18next';
 import type { CoverageShape, UnitShape } from '../../api/shapes.js';
 import { rangeOf, type TimelineSpan, useCoverage, useUnit } from '../api/queries.js';
 import { type GroupedGap, groupedGaps, type Range, type Row, rowsOf } from '../logic/coverage.js';
+import { Alarms } from '../parts/alarms.js';
 import { CameraChip, UnitStateBadge } from '../parts/badges.js';
+import { Configuration } from '../parts/configuration.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { Position } from '../parts/position.js';
@@ -30,8 +32,10 @@ export function UnitPage({ id }: { id: string }) {
     <Loaded query={unit}>
       {(found) => (
         <Stack gap="md">
+          <Alarms unit={found} />
           <Head unit={found} />
           <Footage unit={found} />
+          <Configuration unit={found} />
           <Refusals unit={found} />
         </Stack>
       )}

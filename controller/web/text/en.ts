@@ -2,6 +2,7 @@
 import type { CameraState, PullShape, UnitShape, Where } from '../../api/shapes.js';
 import { cause, causeShort } from './en-cause.js';
 import { problem } from './en-problem.js';
+import { alarm, configuration } from './en-unit.js';
 
 const unitState: Record<UnitShape['state'], string> = {
   recording: 'Recording',
@@ -48,6 +49,8 @@ export const en = {
   where,
   pullState,
   quality,
+  alarm,
+  configuration,
   app: {
     units: 'Wagons',
     pulls: 'Footage requests',

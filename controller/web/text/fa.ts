@@ -1,6 +1,7 @@
 /** Everything the page says, in Persian. */
 import type { Text } from './en.js';
 import { problem } from './fa-problem.js';
+import { alarm, configuration } from './fa-unit.js';
 
 export const fa: Text = {
   unitState: {
@@ -81,6 +82,8 @@ export const fa: Text = {
     cancelled: 'لغوشده',
   },
   quality: { proxy: 'نسخهٔ کم‌حجم', original: 'اصل', strip: 'نوار تصویر' },
+  alarm,
+  configuration,
   app: {
     units: 'خودروها',
     pulls: 'درخواست‌های فیلم',
