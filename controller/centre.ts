@@ -166,6 +166,7 @@ async function openApi({
     behindTls: config.http.behindTls,
     pageFolder: disk.stat(path.join(PAGE_FOLDER, 'index.html'))?.isFile ? PAGE_FOLDER : undefined,
     counters: { ingest: () => ingest.counters, broker: () => broker.counters },
+    refused: () => ingest.refused,
     checks: {
       database: () => db.selectFrom('setting').select('key').limit(1).execute(),
       certificates: async () => checkKeys(keys, clock),

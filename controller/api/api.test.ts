@@ -83,6 +83,7 @@ async function rig(name: string): Promise<Rig> {
     behindTls: false,
     pageFolder: page,
     counters: { ingest: () => ({ chunksIn: 7 }), broker: () => ({ connected: 1 }) },
+    refused: () => new Map([['LR_CHUNK', 3]]),
     checks: { database: () => db.selectFrom('setting').select('key').execute() },
     version: '0.1.0',
   });
@@ -223,6 +224,7 @@ t.test('what is refused before it is read', async (t) => {
   const metrics = (await app.inject('/metrics')).body;
   t.match(metrics, /longroof_ingest_chunks_in_total 7\n/);
   t.match(metrics, /longroof_broker_connected 1\n/);
+  t.match(metrics, /longroof_refused_total\{code="LR_CHUNK"\} 3\n/);
 });
 
 t.test('units, coverage, pulls', async (t) => {

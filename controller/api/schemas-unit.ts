@@ -19,6 +19,7 @@ export const Alarm = Type.Object(alarm);
 export const AlarmFacts = Type.Object({
   ...alarm,
   detail: Type.Record(Type.String(), Type.Unknown()),
+  before: Type.Union([Type.String(), Type.Null()], { description: 'the stored record in front of the first of `records`' }),
   records: Type.Array(
     Type.Object({
       seq: Type.Number(),

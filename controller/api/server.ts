@@ -73,6 +73,8 @@ export interface ApiOptions extends ApiParts {
   /** The built page. */
   pageFolder: string | undefined;
   counters: CounterGroups;
+  /** By code. */
+  refused: () => ReadonlyMap<string, number>;
   /** Each resolves while its part works. */
   checks: Readonly<Record<string, () => Promise<unknown>>>;
   version: string;
@@ -97,7 +99,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const door = new Doorkeeper(options.people, options.clock);
   door.install(app);
   await describe(app, options.version);
-  new Metrics(options.counters).install(app);
+  new Metrics(options.counters, options.refused).install(app);
   healthRoute(app, options.checks);
   sessionRoutes(app, options, door);
   unitRoutes(app, options);

@@ -45,7 +45,7 @@ export class Alarms {
       .limit(LIST_MAX)
       .execute();
     const shapes: AlarmFactsShape[] = [];
-    for (const row of rows) shapes.push({ ...shape(row), detail: JSON.parse(row.detail_json), records: await this.#records(row) });
+    for (const row of rows) shapes.push({ ...shape(row), detail: JSON.parse(row.detail_json), ...(await this.#fork(row)) });
     return shapes;
   }
 
@@ -64,9 +64,9 @@ export class Alarms {
     return shape(row);
   }
 
-  /** Of a fork: what is stored and what came later under the same numbers. */
-  async #records({ unit, epoch, code }: AlarmTable): Promise<AlarmFactsShape['records']> {
-    if (code !== 'LR_JOURNAL_FORK') return [];
+  /** Of a fork: what is stored and what came later under the same numbers, or does not follow from what is stored. */
+  async #fork({ unit, epoch, code }: AlarmTable): Promise<Pick<AlarmFactsShape, 'before' | 'records'>> {
+    if (code !== 'LR_JOURNAL_FORK') return { before: null, records: [] };
     const others = await this.#db
       .selectFrom('contradiction')
       .selectAll()
@@ -76,8 +76,9 @@ export class Alarms {
       .orderBy('received_utc_ms')
       .limit(RECORDS_MAX)
       .execute();
-    if (others.length === 0) return [];
-    const seqs = [...new Set(others.map((row) => row.seq))];
+    const [first] = others;
+    if (!first) return { before: null, records: [] };
+    const seqs = [...new Set([first.seq - 1, ...others.map((row) => row.seq)])];
     const stored = await this.#db
       .selectFrom('journal')
       .select(['seq', 'text'])
@@ -86,13 +87,14 @@ export class Alarms {
       .where('seq', 'in', seqs)
       .execute();
     const texts = new Map(stored.map((row) => [row.seq, row.text]));
-    return others.map((row) => ({
+    const records = others.map((row) => ({
       seq: row.seq,
       stored: texts.get(row.seq) ?? null,
       other: row.text,
       received: rfc3339(row.received_utc_ms),
       signed: row.signed === 1,
     }));
+    return { before: texts.get(first.seq - 1) ?? null, records };
   }
 }
 

@@ -44,6 +44,8 @@ export interface AlarmShape {
 /** GET /api/units/ID/alarms -> { alarms: AlarmFactsShape[] }; POST /api/units/ID/alarms/ALARM/close */
 export interface AlarmFactsShape extends AlarmShape {
   detail: Record<string, unknown>;
+  /** Of a fork: the stored record in front of the first of `records`, from which that one may not follow. */
+  before: string | null;
   /** Of a fork: journal records as they are stored, and what came later under their numbers. `signed`: by the journal's own key. */
   records: { seq: number; stored: string | null; other: string; received: string; signed: boolean }[];
 }

@@ -58,6 +58,8 @@ export interface Ingest {
   /** Partitions on which this worker acts; undefined where it is alone. */
   readonly held: ReadonlySet<string> | undefined;
   readonly counters: IngestCounters;
+  /** Times that something was refused, by its code. */
+  readonly refused: ReadonlyMap<string, number>;
 }
 
 export function createIngest(options: IngestOptions): Ingest {
@@ -104,6 +106,10 @@ class IngestService implements Ingest {
     const links = () => this.#links.values();
     this.#certificates = new CertificateWatch(this.#context, links, (link, fault) => void this.#turnAway(link, '', fault));
     this.#pulls = new PullWatch(this.#context, this.#desired, links);
+  }
+
+  get refused(): ReadonlyMap<string, number> {
+    return this.#context.refusals.byCode;
   }
 
   get held(): ReadonlySet<string> | undefined {
