@@ -11,6 +11,7 @@ export interface UplinkCounters {
   bytesSent: number;
   fragmentsStored: number;
   refusals: number;
+  checkpointsCountersigned: number;
 }
 
 /** A disk that lasts no longer is to be replaced soon. */
@@ -118,6 +119,9 @@ export class Vitals {
       gauges.push(one('longroof_uplink_connected', '1 while the centre is reached', uplink.connected ? 1 : 0));
       gauges.push(one('longroof_uplink_bytes_total', 'Footage bytes sent', uplink.bytesSent, 'counter'));
       gauges.push(one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored, 'counter'));
+      const { checkpointsCountersigned } = uplink;
+      const what = 'Checkpoints under the signature of the centre, kept here';
+      gauges.push(one('longroof_uplink_countersigned_total', what, checkpointsCountersigned, 'counter'));
       gauges.push(one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals, 'counter'));
     }
     gauges.push(...stripGauges(this.#strips?.()));

@@ -222,9 +222,8 @@ t.test('what is refused before it is read', async (t) => {
   t.equal((await max('/api/units')).statusCode, 200);
   t.equal((await app.inject('/healthz')).json().status, 'ok');
   const metrics = (await app.inject('/metrics')).body;
-  t.match(metrics, /longroof_ingest_chunks_in_total 7\n/);
-  t.match(metrics, /longroof_broker_connected 1\n/);
-  t.match(metrics, /longroof_refused_total\{code="LR_CHUNK"\} 3\n/);
+  for (const line of ['ingest_chunks_in_total 7', 'broker_connected 1', 'refused_total{code="LR_CHUNK"} 3'])
+    t.ok(metrics.includes(`longroof_${line}\n`), line);
 });
 
 t.test('units, coverage, pulls', async (t) => {
