@@ -55,7 +55,7 @@ t.test('copied keys, another disk: two lives take turns; both are kept, and the 
   );
 });
 
-t.test('a copied disk: one journal tells two stories; the first is stored, the other kept beside it', async (t) => {
+t.test('a copied disk: two wagons write one journal; it is told, and the first story stands', async (t) => {
   const stack = await startStack();
   t.teardown(() => stack.close());
   const staff = await signIn(stack, 'demo');
@@ -67,23 +67,21 @@ t.test('a copied disk: one journal tells two stories; the first is stored, the o
   await until('the first has gone on', async () => (await unitOf(staff, stack.unit)).journal.next > next + 3);
   const clone = startClone();
   t.teardown(() => clone.stop('SIGKILL'));
-  const alarm = await alarmed(staff, stack.unit, 'LR_JOURNAL_FORK');
-  t.ok(alarm.records.length > 0);
-  for (const { seq, stored, other } of alarm.records) {
-    t.ok(seq >= next, `record ${seq} is one that both have written`);
-    t.not(other, stored);
-    t.match(JSON.parse(other), { seq });
-    if (stored !== null) t.match(JSON.parse(stored), { seq });
+  // Which is seen first depends on who connects when: a copy that has fallen behind, or one that tells another story.
+  const alarm = await alarmed(staff, stack.unit, 'LR_JOURNAL_FORK', 'LR_JOURNAL_ROLLBACK');
+  t.comment(`${alarm.code}, ${alarm.records.length} records contradict`);
+  if (alarm.code === 'LR_JOURNAL_ROLLBACK') t.match(alarm.detail, { has: Number, here: Number, certificate: String });
+  else {
+    const [first] = alarm.records;
+    const { prev } = JSON.parse(first?.other ?? '{}') as { prev?: string };
+    const follows = alarm.before !== null && sha256Hex(alarm.before) === prev;
+    t.ok(!follows || first?.stored !== null, 'both sides: what is stored, and what cannot stand beside it');
+    t.notOk((await unitOf(staff, stack.unit)).journal.whole);
   }
-  const { prev } = JSON.parse(alarm.records[0]?.other ?? '{}') as { prev?: string };
-  const follows = alarm.before !== null && sha256Hex(alarm.before) === prev;
-  t.ok(!follows || alarm.records.some(({ stored }) => stored !== null), 'both sides: what is stored, and what cannot stand beside it');
-  t.comment(
-    `${alarm.records.length} records contradict, ${alarm.records.filter(({ signed }) => signed).length} of them signed by the same key`,
+  t.ok(
+    (await unitOf(staff, stack.unit)).alarms.some(({ code }) => code === alarm.code),
+    'on the page of the wagon',
   );
-  const { alarms, journal } = await unitOf(staff, stack.unit);
-  t.ok(alarms.some(({ code }) => code === 'LR_JOURNAL_FORK'));
-  t.notOk(journal.whole);
   t.equal(await clone.stop('SIGTERM'), 0);
   const before = (await unitOf(staff, stack.unit)).journal.next;
   await until('the first one goes on', async () => (await unitOf(staff, stack.unit)).journal.next > before, 120_000);
