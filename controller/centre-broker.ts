@@ -41,7 +41,7 @@ export function makeBroker({ config, keys, rootPem, disk, clock, log }: Needs): 
     return { broker, partitions: { broker, worker }, url: () => mqtt.external.href };
   }
   const server = { serverKeyPem: keys.server.keyPem, serverCertPem: keys.server.certificatePem, rootPem };
-  const broker = createBroker({ host: mqtt.host, port: mqtt.port, keys: server, log });
+  const broker = createBroker({ host: mqtt.host, port: mqtt.port, keys: server, log, clock });
   return { broker, url: () => `mqtts://${hostPort(mqtt.host, broker.port)}` };
 }
 

@@ -20,6 +20,8 @@ import { hostPort, makeBroker } from './centre-broker.js';
 import type { ControllerConfig } from './config.js';
 import { Answers } from './custody/answers.js';
 import { Exporter } from './custody/export.js';
+import { Alarms } from './fleet/alarms.js';
+import { Configurations } from './fleet/configurations.js';
 import { CoverageReader } from './fleet/coverage.js';
 import { Holds } from './fleet/holds.js';
 import { Pulls } from './fleet/pulls.js';
@@ -177,8 +179,10 @@ async function openApi({
     restores: new RestoreReader(reads),
     pulls: new Pulls({ store, ingest, clock }),
     holds: new Holds({ store, ingest, clock }),
-      live,
-      playback: new Playback({ db: reads, blobs, clock }),
+    live,
+    alarms: new Alarms(db, clock),
+    configurations: new Configurations({ store, ingest, clock }),
+    playback: new Playback({ db: reads, blobs, clock }),
     answers: new Answers({ db, clock, signer: answerSigner, storeEpoch: store.storeEpoch }),
     exporter: new Exporter({
       db,
@@ -195,6 +199,7 @@ async function openApi({
     behindTls: config.http.behindTls,
     pageFolder: disk.stat(path.join(PAGE_FOLDER, 'index.html'))?.isFile ? PAGE_FOLDER : undefined,
     counters: { ingest: () => ingest.counters, broker: () => broker.counters },
+    refused: () => ingest.refused,
     checks: {
       database: () => db.selectFrom('setting').select('key').limit(1).execute(),
       certificates: async () => checkKeys(keys, clock),

@@ -6,15 +6,17 @@ import type { Clock, Timer } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
 import type { Fault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
-import { checkReload, renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
+import { renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
 import { type Commander, createCommander } from './command/commander.js';
+import { keptSettings } from './command/configuration-keeper.js';
+import { Configured } from './configured.js';
 import type { RunAs } from './derive/low-child.js';
 import type { StripMaker } from './derive/strip-maker.js';
 import { runAsUser } from './derive/user.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { Gnss } from './health/gnss.js';
 import { TrackLog } from './health/track-log.js';
-import { seldom, WallClock } from './health/wall-clock.js';
+import { WallClock } from './health/wall-clock.js';
 import { type Links, openLinks } from './links.js';
 import { openPatiently } from './open-patiently.js';
 import { Power } from './power.js';
@@ -22,6 +24,7 @@ import { Recorder } from './recorder.js';
 import type { SpoolOptions } from './spool/open.js';
 import type { Spool } from './spool/spool.js';
 import { retentionOf, startStrips } from './strips.js';
+import { clockSynchronised } from './synchronised.js';
 import { readLinkIdentity } from './uplink/identity.js';
 import { createUplink, type Uplink } from './uplink/uplink.js';
 import { VERSION } from './version.js';
@@ -42,16 +45,12 @@ const HEALTH_MS = 5 * 60_000;
 const OPEN_MS = 10_000;
 const GPSD_PORT = 2947;
 const MQTTS_PORT = 8883;
-/** systemd-timesyncd and chrony leave these while they keep the clock. */
-const SYNCHRONISED_FILES = ['/run/systemd/timesync/synchronized', '/run/chrony/synchronized'];
-
-const SYNCHRONISED_MS = 10_000;
 
 export class Agent {
   readonly #options: AgentOptions;
   readonly #timers: Timer[] = [];
   readonly #tracks = new TrackLog();
-  #config: UnitConfig;
+  readonly #configured: Configured;
   #spool!: Spool;
   #wall!: WallClock;
   #recorder: Recorder | undefined;
@@ -75,14 +74,18 @@ export class Agent {
 
   private constructor(options: AgentOptions) {
     this.#options = options;
-    this.#config = options.config;
+    this.#configured = new Configured(options.config);
   }
 
   /** Takes on changed cameras; the others record on. Throws LR_CONFIG_RESTART where more has changed. */
   async reload(config: UnitConfig): Promise<{ started: string[]; stopped: string[] }> {
-    checkReload(this.#config, config);
-    this.#config = config;
-    return this.#recorder?.apply(config.cameras) ?? { started: [], stopped: [] };
+    this.#configured.changeFile(config);
+    return this.#recorder?.apply(this.#config.cameras) ?? { started: [], stopped: [] };
+  }
+
+  /** With what the centre lays over the file. */
+  get #config(): UnitConfig {
+    return this.#configured.now;
   }
 
   /** The port of /metrics and /healthz; undefined where none is configured. */
@@ -149,6 +152,7 @@ export class Agent {
 
   #spoolOptions(): SpoolOptions {
     const { clock, disk, log } = this.#options;
+    this.#configured.restore(keptSettings(disk, this.#config.spool.path, log));
     const config = this.#config;
     return {
       path: config.spool.path,
@@ -170,7 +174,7 @@ export class Agent {
     this.#spool = await openPatiently(() => this.#spoolOptions(), { clock, log, signal: this.#giveUp.signal, failed });
     this.#wall = new WallClock({
       clock,
-      synchronised: seldom(clock, SYNCHRONISED_MS, () => SYNCHRONISED_FILES.some((file) => disk.stat(file) !== undefined)),
+      synchronised: clockSynchronised(clock, disk),
       onAnchor: (anchor) => this.#spool.noteClock(anchor),
     });
     this.#wall.tick();
@@ -246,6 +250,7 @@ export class Agent {
       log: log.child({ part: 'uplink' }),
       status: () => this.#recorder?.status() ?? {},
       version: VERSION,
+      keep: { disk, dir: spool.path },
     });
     const { counters } = this.#uplink;
     this.#vitals?.watchUplink(() => ({ ...counters, connected: counters.connected === 1 }), links);
@@ -257,6 +262,10 @@ export class Agent {
       log: log.child({ part: 'command' }),
       ...{ dir: spool.path, live: (wanted) => this.#uplink?.live(wanted) },
       runAs: () => this.#runAs(),
+      configure: async (settings) => {
+        this.#configured.take(settings);
+        await this.#recorder?.apply(this.#config.cameras);
+      },
     });
     this.#commander.start();
     this.#uplink.start();

@@ -14,6 +14,7 @@ export interface UplinkCounters {
   refusals: number;
   liveCameras: number;
   liveBytesSent: number;
+  checkpointsCountersigned: number;
 }
 
 /** A disk that lasts no longer is to be replaced soon. */
@@ -126,6 +127,9 @@ export class Vitals {
       gauges.push(one('longroof_live_cameras', 'Cameras that somebody watches', uplink.liveCameras));
       gauges.push(one('longroof_live_bytes_total', 'Bytes sent to be watched live', uplink.liveBytesSent, 'counter'));
       gauges.push(one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored, 'counter'));
+      const { checkpointsCountersigned } = uplink;
+      const what = 'Checkpoints under the signature of the centre, kept here';
+      gauges.push(one('longroof_uplink_countersigned_total', what, checkpointsCountersigned, 'counter'));
       gauges.push(one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals, 'counter'));
     }
     gauges.push(...linkGauges(this.#links));

@@ -5,6 +5,7 @@
 import type { UtcMs } from '@longroof/base/clock';
 import type { FragmentMeta, PullRendition, Rendition } from './fragment.js';
 import type { DesiredLive } from './live.js';
+import type { UnitSettings } from './settings.js';
 
 export const MESSAGE_BYTES_MAX = 128 * 1024;
 /** One of this fleet has about 900. */
@@ -98,6 +99,21 @@ export interface StoredReceipt {
   copies: number;
   storedUtcMs: UtcMs;
 }
+/**
+ * Controller -> unit, on `down/receipt`: signed; the checkpoint and all before it were durable at the centre at that time. It frees
+ * nothing. Sent for the last checkpoint of a batch, and again after each hello.
+ */
+export interface CheckpointReceipt {
+  what: 'longroof-countersigned-1';
+  unit: string;
+  epoch: string;
+  /** Of the checkpoint record. */
+  seq: number;
+  /** Hex SHA-256 of the checkpoint record, and so over every record before it. */
+  hash: string;
+  storeEpoch: string;
+  receivedUtcMs: UtcMs;
+}
 export interface Signed<T> {
   statement: T;
   /** Hex SHA-256 of the signer's SPKI. */
@@ -118,6 +134,21 @@ export interface DesiredState {
   holds?: DesiredHold[];
   /** Cameras that somebody watches, all of them; left out where there are none. Not kept through a restart. */
   live?: DesiredLive[];
+  /** Lies over the unit's own file; left out where none was ever asked for, or the last one was refused. */
+  configuration?: DesiredConfiguration;
+}
+export interface DesiredConfiguration {
+  configurationId: string;
+  /** Read by the unit with care: one that it cannot take is refused, and what it had stays. */
+  settings: UnitSettings;
+}
+/** Detail of the journal's `event` record `configuration`: what the unit made of one. */
+export interface ConfigurationAnswer {
+  configurationId: string;
+  state: 'applied' | 'refused';
+  /** With `refused`. */
+  code?: string;
+  message?: string;
 }
 export interface DesiredPull {
   pullId: string;

@@ -36,7 +36,8 @@ import {
   readLiveMessage,
 } from './live.js';
 import { merklePath, merkleRoot, merkleVerify } from './merkle.js';
-import { MESSAGE_BYTES_MAX, PULLS_MAX, type Signed } from './messages.js';
+import { HOLDS_MAX, MESSAGE_BYTES_MAX, PULLS_MAX, type Signed } from './messages.js';
+import { STALL_MS_MAX, STALL_MS_MIN } from './settings.js';
 import { verifyStatement } from './signed.js';
 import { DOWN, parseTopic, UP, unitPrefix } from './topics.js';
 import { TRACK_POINTS_MAX } from './track.js';
@@ -75,6 +76,21 @@ const SCHEMA_OF: Readonly<Record<string, string>> = {
   desired: 'SignedDesired',
 };
 
+/** Records whose body has a schema of its own. */
+const BODIES = [
+  ['genesis', 'GenesisBody'],
+  ['run', 'RunBody'],
+  ['track', 'TrackBody'],
+  ['event', 'EventBody'],
+  ['catalog', 'CatalogBody'],
+  ['gap', 'GapBody'],
+  ['clock', 'ClockBody'],
+  ['loss', 'DisposalBody'],
+  ['hold', 'HoldBody'],
+  ['done', 'DoneBody'],
+  ['checkpoint', 'CheckpointBody'],
+] as const;
+
 t.test('the document has the channels of the code, with its bounds and words', async (t) => {
   const channels = document['channels'] as Tree;
   t.same(Object.keys(channels).sort(), [...UP, ...DOWN, 'live'].sort());
@@ -104,6 +120,9 @@ t.test('the document has the channels of the code, with its bounds and words', a
   t.equal(at('Desired', 'properties', 'live', 'items', 'properties', 'forMs', 'maximum'), LIVE_FOR_MS_MAX);
   t.same(at('LiveHead', 'oneOf', '1', 'properties', 'refused', 'enum'), [...LIVE_REFUSALS]);
   t.match(JSON.stringify(document['components']!['messages']!['live']), new RegExp(String(LIVE_PIECE_BYTES_MAX)));
+  t.equal(at('Desired', 'properties', 'holds', 'maxItems'), HOLDS_MAX);
+  const stall = at('Settings', 'properties', 'cameras', 'additionalProperties', 'properties', 'stallMs');
+  t.match(stall, { minimum: STALL_MS_MIN, maximum: STALL_MS_MAX });
   const meta = vector('fragment-box').cases[0]?.value as unknown as Record<string, unknown>;
   for (const key of at('FragmentMeta', 'required') as string[])
     t.throws(() => checkFragmentMeta({ ...meta, [key]: undefined }), { code: 'LR_FRAGMENT_META' }, `${key} is needed`);
@@ -126,6 +145,63 @@ t.test('every JSON message: its bytes, and the document knows each of its member
   }
   const kinds = new Set(vector('ack').cases.map(({ value }) => (value as { what: string }).what));
   t.equal((schemas['Ack']!['oneOf'] as unknown as unknown[]).length, kinds.size, 'an ack of every kind');
+});
+
+/** Every member that a schema names, also inside others, as paths: `pulls.urgent`. */
+function membersOf(name: string, path: string[] = [], seen: readonly string[] = []): string[] {
+  const walk = (schema: Tree, at: string[]): string[] => {
+    const ref = (schema['$ref'] as unknown as string | undefined)?.split('/').at(-1);
+    if (ref !== undefined) return seen.includes(ref) ? [] : membersOf(ref, at, [...seen, ref]);
+    const inner = ['items', 'additionalProperties'].flatMap((key) => (typeof schema[key] === 'object' ? walk(schema[key], at) : []));
+    const some = ['oneOf', 'anyOf'].flatMap((key) => ((schema[key] ?? []) as unknown as Tree[]).flatMap((one) => walk(one, at)));
+    const own = Object.entries(schema['properties'] ?? {}).flatMap(([key, value]) => [
+      [...at, key].join('.'),
+      ...walk(value, [...at, key]),
+    ]);
+    return [...own, ...inner, ...some];
+  };
+  return walk(schemas[name] as Tree, path);
+}
+
+/** The members of a value in the same words; those of arrays, and of objects whose keys are names, without an index. */
+function valueMembers(value: unknown, schemaPaths: ReadonlySet<string>, at: string[] = []): string[] {
+  if (Array.isArray(value)) return value.flatMap((one) => valueMembers(one, schemaPaths, at));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const named = [...at, key];
+    return schemaPaths.has(named.join('.'))
+      ? [named.join('.'), ...valueMembers(inner, schemaPaths, named)]
+      : valueMembers(inner, schemaPaths, at);
+  });
+}
+
+t.test('every kind of message has a golden one, and every member of it stands in one', async (t) => {
+  t.same(
+    [...UP, ...DOWN].filter((name) => !fs.existsSync(path.join(ROOT, 'protocol/vectors', `${name}.json`))),
+    [],
+  );
+  for (const name of ['status', 'hello', 'manifest', 'ack', 'receipt', 'desired']) {
+    const named = new Set(membersOf(SCHEMA_OF[name] as string));
+    const shown = new Set(vector(name).cases.flatMap(({ value }) => valueMembers(value, named)));
+    t.same(
+      [...named].filter((member) => !shown.has(member)),
+      [],
+      name,
+    );
+  }
+  const records = (vector('journal').cases[0]?.value as unknown as JournalBatch | undefined)?.records ?? [];
+  for (const [type, schema] of BODIES) {
+    const named = new Set(membersOf(schema));
+    const shown = new Set(records.filter((record) => record.type === type).flatMap(({ body }) => valueMembers(body, named)));
+    t.same(
+      [...named].filter((member) => !shown.has(member)),
+      [],
+      `journal: ${type}`,
+    );
+  }
+  const whats = (name: string) => new Set(vector(name).cases.map(({ value }) => (value as Signed<{ what: string }>).statement.what));
+  t.same(whats('receipt'), new Set(['longroof-stored-1', 'longroof-countersigned-1']));
+  t.same(whats('desired'), new Set(['longroof-desired-1']));
 });
 
 t.test('journal: records, their hashes, a batch and a checkpoint', async (t) => {

@@ -12,6 +12,8 @@ import { People } from '../accounts/people.js';
 import { ViewTokens } from '../accounts/view-tokens.js';
 import { Answers } from '../custody/answers.js';
 import type { PullExport } from '../custody/export.js';
+import { Alarms } from '../fleet/alarms.js';
+import { Configurations } from '../fleet/configurations.js';
 import { CoverageReader } from '../fleet/coverage.js';
 import { Holds } from '../fleet/holds.js';
 import { Pulls } from '../fleet/pulls.js';
@@ -77,12 +79,15 @@ async function rig(name: string): Promise<Rig> {
     answers: new Answers({ db, clock, signer: { key: receiptKey, certPem: 'a certificate' }, storeEpoch: store.storeEpoch }),
     restores: { list: async () => [] },
     live,
+    alarms: new Alarms(db, clock),
+    configurations: new Configurations({ store, ingest, clock }),
     clock,
     log: silentLog,
     sessionKey: Buffer.alloc(32, 2),
     behindTls: false,
     pageFolder: page,
     counters: { ingest: () => ({ chunksIn: 7 }), broker: () => ({ connected: 1 }) },
+    refused: () => new Map([['LR_CHUNK', 3]]),
     checks: { database: () => db.selectFrom('setting').select('key').execute() },
     version: '0.1.0',
   });
@@ -221,8 +226,8 @@ t.test('what is refused before it is read', async (t) => {
   t.equal((await max('/api/units')).statusCode, 200);
   t.equal((await app.inject('/healthz')).json().status, 'ok');
   const metrics = (await app.inject('/metrics')).body;
-  t.match(metrics, /longroof_ingest_chunks_in_total 7\n/);
-  t.match(metrics, /longroof_broker_connected 1\n/);
+  for (const line of ['ingest_chunks_in_total 7', 'broker_connected 1', 'refused_total{code="LR_CHUNK"} 3'])
+    t.ok(metrics.includes(`longroof_${line}\n`), line);
 });
 
 t.test('units, coverage, pulls', async (t) => {
@@ -370,8 +375,8 @@ t.test('the page and the description of the API', async (t) => {
     /api/holds /api/holds/{id}/lift /api/live /api/live/{id} /api/live/{id}/pieces /api/pulls /api/pulls/{id} /api/pulls/{id}/cancel
     /api/pulls/{id}/export.zip /api/pulls/{id}/receipt /api/pulls/{id}/views /api/pulls/{id}/{camera}.mp4
     /api/pulls/{id}/{camera}/playlist.m3u8 /api/pulls/{id}/{camera}/strips /api/pulls/{id}/{camera}/strips/{name}
-    /api/pulls/{id}/{camera}/{name} /api/restores /api/session /api/units /api/units/{id} /api/units/{id}/coverage /api/units/{id}/live
-    /healthz`;
+    /api/pulls/{id}/{camera}/{name} /api/restores /api/session /api/units /api/units/{id} /api/units/{id}/alarms
+    /api/units/{id}/alarms/{alarm}/close /api/units/{id}/configurations /api/units/{id}/coverage /api/units/{id}/live /healthz`;
   t.same(Object.keys(paths).sort(), expected.trim().split(/\s+/));
 });
 

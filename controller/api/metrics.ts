@@ -12,7 +12,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #requests: Histogram<'method' | 'route' | 'status'>;
 
-  constructor(groups: CounterGroups) {
+  constructor(groups: CounterGroups, refused: () => ReadonlyMap<string, number>) {
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#requests = new Histogram({
@@ -21,6 +21,16 @@ export class Metrics {
       labelNames: ['method', 'route', 'status'],
       buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
       registers,
+    });
+    new Counter({
+      name: 'longroof_refused_total',
+      help: 'What units, and whoever else connects, sent and was not taken, by the code of docs/errors.md.',
+      labelNames: ['code'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [code, count] of refused()) this.inc({ code }, count);
+      },
     });
     for (const [group, read] of Object.entries(groups))
       for (const name of Object.keys(read())) this.#add(`longroof_${group}_${snake(name)}`, group, name, read);

@@ -1,7 +1,10 @@
 /** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
 import { RATE_PATTERN } from '../fleet/rate.js';
+import { Alarm, type AlarmFacts, Configuration } from './schemas-unit.js';
 import type {
+  AlarmFactsShape,
+  ConfigurationShape,
   CoverageShape,
   HoldShape,
   LiveShape,
@@ -60,6 +63,8 @@ export const Unit = Type.Object({
       { description: 'by what it is connected, where it tells its links apart' },
     ),
   ),
+  alarms: Type.Array(Alarm, { description: 'those that nobody has seen to yet' }),
+  configuration: nullable(Configuration),
 });
 export const Units = Type.Object({ units: Type.Array(Unit) });
 export const UnitParams = closed({ id: name('the unit') });
@@ -307,4 +312,6 @@ export const HELD: [
   Same<Static<typeof Hold>, HoldShape>,
   Same<Static<typeof Live>, LiveShape>,
   Same<Static<typeof Problem>, ProblemShape>,
-] = [true, true, true, true, true, true, true, true, true];
+  Same<Static<typeof AlarmFacts>, AlarmFactsShape>,
+  Same<Static<typeof Configuration>, ConfigurationShape>,
+] = [true, true, true, true, true, true, true, true, true, true, true];

@@ -13,6 +13,8 @@ import type { People } from '../accounts/people.js';
 import type { ViewTokens } from '../accounts/view-tokens.js';
 import type { Answers } from '../custody/answers.js';
 import type { Exporter } from '../custody/export.js';
+import type { Alarms } from '../fleet/alarms.js';
+import type { Configurations } from '../fleet/configurations.js';
 import type { CoverageReader } from '../fleet/coverage.js';
 import type { Holds } from '../fleet/holds.js';
 import type { PullRequest } from '../fleet/pulls.js';
@@ -35,6 +37,7 @@ import { Health, Problem } from './schemas.js';
 import { sessionRoutes } from './session-routes.js';
 import type { PullShape } from './shapes.js';
 import { stripRoutes } from './strip-routes.js';
+import { unitActRoutes } from './unit-act-routes.js';
 import { unitRoutes } from './unit-routes.js';
 
 /** What the API asks of `Pulls`. */
@@ -59,6 +62,8 @@ export interface ApiParts {
   holds: Pick<Holds, 'place' | 'lift' | 'list'>;
   restores: Pick<RestoreReader, 'list'>;
   live: Pick<LiveDesk, 'begin' | 'pieces' | 'end' | 'list'>;
+  alarms: Pick<Alarms, 'list' | 'close'>;
+  configurations: Pick<Configurations, 'ask' | 'list'>;
   clock: Clock;
   log: Log;
 }
@@ -71,6 +76,8 @@ export interface ApiOptions extends ApiParts {
   /** The built page. */
   pageFolder: string | undefined;
   counters: CounterGroups;
+  /** By code. */
+  refused: () => ReadonlyMap<string, number>;
   /** Each resolves while its part works. */
   checks: Readonly<Record<string, () => Promise<unknown>>>;
   version: string;
@@ -95,10 +102,11 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const door = new Doorkeeper(options.people, options.clock);
   door.install(app);
   await describe(app, options.version);
-  new Metrics(options.counters).install(app);
+  new Metrics(options.counters, options.refused).install(app);
   healthRoute(app, options.checks);
   sessionRoutes(app, options, door);
   unitRoutes(app, options);
+  unitActRoutes(app, options);
   pullRoutes(app, options);
   pullEndRoutes(app, options);
   holdRoutes(app, options);

@@ -3,12 +3,14 @@
  * handed to its reader and routed to nobody, and what goes down to a unit is written to its own connection.
  */
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { type Clock, systemClock } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import { admit, type Connect, maySubscribe, readTopic } from './admission.js';
 import { type Broker, type BrokerCounters, type BrokerHandlers, newBrokerCounters, type Session } from './broker.js';
 import { GuardedStream } from './guarded-stream.js';
+import { HandshakeLimit } from './handshake-limit.js';
 import { EmbeddedSession } from './session.js';
 import { readPeer, tlsFault } from './tls.js';
 
@@ -46,6 +48,7 @@ export interface EmbeddedBrokerOptions {
   port: number;
   keys: BrokerKeys;
   log: Log;
+  clock?: Clock;
   limits?: Partial<BrokerLimits>;
 }
 
@@ -68,6 +71,7 @@ class EmbeddedBroker implements Broker {
   /** Admitted and not yet ready, by unit: what it replaces ends silently. */
   readonly #arriving = new Map<string, Client>();
   readonly #streams = new Set<GuardedStream>();
+  readonly #handshakes: HandshakeLimit;
   #aedes: Aedes | undefined;
   #server: Server | undefined;
   #handlers: BrokerHandlers | undefined;
@@ -75,6 +79,8 @@ class EmbeddedBroker implements Broker {
   constructor(options: EmbeddedBrokerOptions) {
     this.#options = options;
     this.#limits = { ...BROKER_LIMITS, ...options.limits };
+    const late = () => this.#refuse('', new Fault('timeout', 'LR_TLS_HANDSHAKE', 'a TLS handshake that did not end in time'));
+    this.#handshakes = new HandshakeLimit(options.clock ?? systemClock, this.#limits.handshakeMs, late);
   }
 
   get port(): number {
@@ -103,6 +109,7 @@ class EmbeddedBroker implements Broker {
     });
     this.#server = server;
     server.maxConnections = this.#limits.connectionsMax;
+    this.#handshakes.watch(server);
     server.on('secureConnection', (socket) => this.#connection(socket));
     server.on('tlsClientError', (error, socket) => this.#refuse('', tlsFault(error, socket)));
     server.on('drop', () => this.#refuse('', new Fault('full', 'LR_CONNECTIONS', 'more connections than this broker takes')));
@@ -136,6 +143,7 @@ class EmbeddedBroker implements Broker {
 
   async stop(): Promise<void> {
     const server = this.#server;
+    this.#handshakes.stop();
     const closed = new Promise<void>((resolve) => (server?.listening ? server.close(() => resolve()) : resolve()));
     await new Promise<void>((resolve) => (this.#aedes ? this.#aedes.close(() => resolve()) : resolve()));
     for (const stream of this.#streams) stream.destroy();
@@ -267,6 +275,9 @@ class EmbeddedBroker implements Broker {
 
   #clientError(client: Client, error: Error): void {
     const unit = (client.conn as GuardedStream | undefined)?.peer?.unit ?? '';
+    // Of aedes 1.2: an error without a code of its own.
+    if (error.message === 'connect did not arrive in time')
+      this.#refuse(unit, new Fault('timeout', 'LR_CONNECT_TIME', 'a connection that did not say who it is in time'));
     this.#options.log.debug({ unit, error }, 'connection ended');
   }
 }

@@ -20,8 +20,17 @@ export interface ExternalLimits {
   unitBytesMax: number;
   /** Outstanding of all units at which nothing more is read; reading goes on at half of it. */
   pauseBytes: number;
+  /** Messages of one unit that are thrown away before it is cut off. */
+  floodMax: number;
+  /** A broker that acknowledges nothing for so long has lost something: the connection begins anew. */
+  acknowledgeMs: number;
 }
-export const EXTERNAL_LIMITS: ExternalLimits = { unitBytesMax: 4 * 1024 * 1024, pauseBytes: 64 * 1024 * 1024 };
+export const EXTERNAL_LIMITS: ExternalLimits = {
+  unitBytesMax: 4 * 1024 * 1024,
+  pauseBytes: 64 * 1024 * 1024,
+  floodMax: 500,
+  acknowledgeMs: 20_000,
+};
 
 export interface ExternalBrokerOptions {
   address: BrokerAddress;
@@ -101,7 +110,14 @@ class ExternalBroker implements PartitionedBroker {
     const isFor = session.closed ? down === 'receipt' && this.session(session.unit) !== undefined : true;
     if (!isFor) return;
     this.counters.messagesOut += 1;
-    await this.#link?.publish(downTopic(session.unit, down), payload, qos);
+    const link = this.#link;
+    if (!link) return;
+    // MQTT 3.1.1 sends nothing again within a connection: without this a lost acknowledgement would hold its unit for ever.
+    const late = this.#options.clock.after(this.#limits.acknowledgeMs, () => {
+      this.#options.log.error({ unit: session.unit, down }, 'the broker does not acknowledge what it was sent; connected to anew');
+      void link.end('now');
+    });
+    await link.publish(downTopic(session.unit, down), payload, qos).finally(() => late.cancel());
   }
 
   async tell(unit: string, down: Down, payload: Buffer, qos: 0 | 1): Promise<void> {
@@ -239,7 +255,9 @@ class ExternalBroker implements PartitionedBroker {
     if (verdict.up === 'status' && isOffline(message.payload)) lane.goodbye(message.payload);
     else if (!lane.take(verdict.up, message.payload)) {
       this.counters.dropped += 1;
-      this.#handlers?.refused(unit, new Fault('too-large', 'LR_FLOOD', 'a unit sends more than any window allows'));
+      const fault = new Fault('too-large', 'LR_FLOOD', 'a unit sends more than any window allows');
+      this.#handlers?.refused(unit, fault);
+      if (lane.thrownAway % this.#limits.floodMax === 0 && lane.session) this.kick(lane.session, fault);
     }
   }
 

@@ -29,6 +29,8 @@ export interface LaneOptions {
 }
 
 export class UnitLane {
+  /** Messages for which there was no room. */
+  thrownAway = 0;
   #session: ExternalSession | undefined;
   readonly #options: LaneOptions;
   readonly #inbox: Inbox;
@@ -60,7 +62,10 @@ export class UnitLane {
 
   /** False when it had to be thrown away. A new hello in a session that was greeted comes from a new connection. */
   take(up: Up, payload: Buffer): boolean {
-    if (this.#full) return false;
+    if (this.#full) {
+      this.thrownAway += 1;
+      return false;
+    }
     if (up === 'hello' && this.#greeted) this.#end();
     if (up === 'hello') this.#greeted = true;
     const session = this.#session ?? this.#begin();

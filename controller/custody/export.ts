@@ -16,6 +16,8 @@ import type { BlobStore } from '../store/blobs.js';
 import type { Db } from '../store/open.js';
 import { storedStatement } from '../store/receipt.js';
 import type { FragmentTable, PullTable, ReelTable } from '../store/tables.js';
+import { Answers } from './answers.js';
+import { countersignedLines, countersigners } from './countersigned.js';
 import { rowsOf } from './fragment-rows.js';
 import { READ_ME } from './read-me.js';
 import { type PartTimes, RecordReader } from './records.js';
@@ -62,11 +64,13 @@ export class Exporter {
   readonly #options: ExporterOptions;
   readonly #footage: FootageReader;
   readonly #records: RecordReader;
+  readonly #answers: Answers;
 
   constructor(options: ExporterOptions) {
     this.#options = options;
     this.#footage = new FootageReader(options.db);
     this.#records = new RecordReader(options.db);
+    this.#answers = new Answers(options);
   }
 
   /** Throws LR_PULL_UNKNOWN, LR_EXPORT_NOT_YET, LR_EXPORT_SIZE. */
@@ -125,6 +129,7 @@ export class Exporter {
     for (const item of items) yield* this.#addFootage(zip, item);
     yield* add('proof/reels.jsonl', this.#reelLines(items, reels));
     yield* add('proof/stored.jsonl', this.#storedLines(items));
+    yield* this.#addCentresWord(zip, pull, epochs);
     const manifest: ExportManifest = {
       what: 'longroof-manifest-1',
       unit: pull.unit,
@@ -152,6 +157,17 @@ export class Exporter {
     yield* add('signature.json', [Buffer.from(canonicalJson(signStatement(signer.key, statement) as unknown as Json))]);
     yield* zip.end();
     await done(manifestSha256);
+  }
+
+  /** Its signatures under the unit's checkpoints, and its answer to whoever asked. */
+  async *#addCentresWord(zip: ZipWriter, pull: PullTable, epochs: readonly ExportEpoch[]) {
+    const { db } = this.#options;
+    const keys = new Set<string>();
+    const countersigned = countersignedLines(db, pull.unit, epochs, (keyId) => keys.add(keyId));
+    yield* zip.add('proof/countersigned.jsonl', countersigned, FILE_BYTES_MAX);
+    for (const { file, pem } of await countersigners(db, keys)) yield* zip.add(file, [Buffer.from(pem)], FILE_BYTES_MAX);
+    const answer = canonicalJson((await this.#answers.ofPull(pull.id)) as unknown as Json);
+    yield* zip.add('proof/answer.json', [Buffer.from(answer)], FILE_BYTES_MAX);
   }
 
   /** Those of the footage; of a pull without any, the one that the unit lives in now. */

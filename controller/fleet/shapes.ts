@@ -21,6 +21,10 @@ export interface UnitShape {
   /** Bytes of its journal that the centre holds are whole up to here. */
   journal: { next: number; whole: boolean };
   refusals: { code: string; count: number; last: string; message: string }[];
+  /** Those that nobody has seen to yet. */
+  alarms: AlarmShape[];
+  /** The last one asked for. */
+  configuration: ConfigurationShape | null;
   /** By what it is connected, where it tells its links apart; as of its last status. */
   link?: LinkShape;
 }
@@ -34,6 +38,45 @@ export interface LinkShape {
   waits?: string;
   /** Urgent requests go all the same. */
   urgentGoes?: boolean;
+}
+
+/** Two wagons of one name, a disk set back, a journal that tells two stories. */
+export interface AlarmShape {
+  id: string;
+  code: string;
+  message: string;
+  /** The life of the disk that it is about. */
+  epoch: string;
+  /** Connections that raised it. */
+  count: number;
+  first: string;
+  last: string;
+  closed?: { at: string; person: string; reason: string };
+}
+
+/** GET /api/units/ID/alarms -> { alarms: AlarmFactsShape[] }; POST /api/units/ID/alarms/ALARM/close */
+export interface AlarmFactsShape extends AlarmShape {
+  detail: Record<string, unknown>;
+  /** Of a fork: the stored record in front of the first of `records`, from which that one may not follow. */
+  before: string | null;
+  /** Of a fork: journal records as they are stored, and what came later under their numbers. `signed`: by the journal's own key. */
+  records: { seq: number; stored: string | null; other: string; received: string; signed: boolean }[];
+}
+
+/** POST /api/units/ID/configurations -> 201; GET -> { configurations: ConfigurationShape[] } newest first */
+export interface ConfigurationShape {
+  id: string;
+  /** `queued`: the wagon has not answered; `replaced`: another one was asked for before it did. */
+  state: 'queued' | 'applied' | 'refused' | 'replaced';
+  settings: {
+    cameras: Record<string, { record?: boolean; audio?: boolean; engine?: 'auto' | 'own' | 'ffmpeg'; stallMs?: number }>;
+  };
+  reason: string;
+  person: string;
+  asked: string;
+  answered?: string;
+  /** With `refused`. */
+  problem?: { code: string; message: string };
 }
 
 /** GET /api/units -> { units: UnitShape[] } ; GET /api/units/ID -> UnitShape */

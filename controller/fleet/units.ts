@@ -5,8 +5,10 @@ import { streamText } from '@longroof/protocol/fragment';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
 import type { RefusalTable, UnitTable } from '../store/tables.js';
+import { openAlarms } from './alarms.js';
+import { lastConfigurations } from './configurations.js';
 import { shapeLink } from './link-shape.js';
-import type { CameraState, UnitShape } from './shapes.js';
+import type { AlarmShape, CameraState, ConfigurationShape, UnitShape } from './shapes.js';
 import { type CameraStream, newestRuns, readStatusJson, streamsIn } from './streams.js';
 
 const REFUSALS_MAX = 50;
@@ -46,10 +48,14 @@ export class UnitReader {
     for (const refusal of await this.#refusals(names)) refusals.set(refusal.unit, [...(refusals.get(refusal.unit) ?? []), refusal]);
     const epochs = await this.#db.selectFrom('epoch').select(['unit', 'epoch', 'next_seq']).where('unit', 'in', names).execute();
     const next = new Map(epochs.map((row) => [`${row.unit} ${row.epoch}`, row.next_seq]));
+    const alarms = await openAlarms(this.#db, names);
+    const configurations = await lastConfigurations(this.#db, names);
     return rows.map((row) => {
-      const run = runs.get(row.unit);
-      const told = { runs: run === undefined ? [] : [run], refusals: (refusals.get(row.unit) ?? []).slice(0, REFUSALS_MAX) };
-      return shape(row, { ...told, next: next.get(`${row.unit} ${row.epoch}`) ?? 0 });
+      const { unit, epoch } = row;
+      const run = runs.get(unit);
+      const told = { runs: run === undefined ? [] : [run], refusals: (refusals.get(unit) ?? []).slice(0, REFUSALS_MAX) };
+      const asked = { alarms: alarms.get(unit) ?? [], configuration: configurations.get(unit) ?? null };
+      return shape(row, { ...told, ...asked, next: next.get(`${unit} ${epoch}`) ?? 0 });
     });
   }
 
@@ -65,9 +71,13 @@ interface Told {
   refusals: readonly RefusalTable[];
   /** Records of its journal that are here. */
   next: number;
+  /** Open ones, newest first. */
+  alarms: AlarmShape[];
+  /** The last one asked for. */
+  configuration: ConfigurationShape | null;
 }
 
-function shape(row: UnitTable, { runs, refusals, next }: Told): UnitShape {
+function shape(row: UnitTable, { runs, refusals, next, alarms, configuration }: Told): UnitShape {
   const status = readStatusJson(row.status_json);
   const streams = streamsIn(status?.online ? status : undefined, runs);
   const online = row.online === 1;
@@ -90,6 +100,7 @@ function shape(row: UnitTable, { runs, refusals, next }: Told): UnitShape {
       last: rfc3339(refusal.last_utc_ms),
       message: refusal.last_message,
     })),
+    ...{ alarms, configuration },
     ...(online && status?.link ? { link: shapeLink(status.link) } : {}),
   };
 }

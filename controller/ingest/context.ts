@@ -30,6 +30,9 @@ export interface IngestCounters {
   chunksIgnored: number;
   rewinds: number;
   receipts: number;
+  /** Checkpoints under which the centre set its own signature. */
+  countersigned: number;
+  alarms: number;
   refusals: number;
 }
 
@@ -46,6 +49,8 @@ export function newIngestCounters(): IngestCounters {
     chunksIgnored: 0,
     rewinds: 0,
     receipts: 0,
+    countersigned: 0,
+    alarms: 0,
     refusals: 0,
   };
 }

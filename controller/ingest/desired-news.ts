@@ -1,5 +1,5 @@
 /**
- * What is new for a unit since its desired state was sent last: pulls and holds that were asked for, pulls that were called off, holds
+ * What is new for a unit since its desired state was sent last: pulls, holds and configurations that were asked for, pulls that were called off, holds
  * to be lifted. For a worker whose units are told of what another process entered.
  */
 import type { UtcMs } from '@longroof/base/clock';
@@ -10,7 +10,7 @@ export const UNFINISHED = ['queued', 'waiting', 'running'] as const;
 
 /** What a desired state was sent after. */
 export interface Seen {
-  /** When the newest of its unfinished pulls and unanswered holds was asked for. */
+  /** When the newest of its unfinished pulls, unanswered holds and configurations was asked for. */
   newestUtcMs: UtcMs;
   /** Holds that it is to lift. */
   lifting: ReadonlySet<string>;
@@ -66,6 +66,16 @@ export async function newsFor(db: Kysely<Tables>, units: readonly string[]): Pro
     const news = of(unit);
     if (state === 'lifting') news.lifting.add(id);
     else news.newestUtcMs = Math.max(news.newestUtcMs, createdUtcMs);
+  }
+  const configurations = await db
+    .selectFrom('configuration')
+    .select(['unit', 'created_utc_ms'])
+    .where('unit', 'in', units)
+    .where('state', '=', 'queued')
+    .execute();
+  for (const { unit, created_utc_ms: createdUtcMs } of configurations) {
+    const news = of(unit);
+    news.newestUtcMs = Math.max(news.newestUtcMs, createdUtcMs);
   }
   return found;
 }

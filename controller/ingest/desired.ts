@@ -4,7 +4,8 @@
  * watches one of its cameras.
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
-import { type DesiredHold, type DesiredState, HOLDS_MAX, PULLS_MAX } from '@longroof/protocol/messages';
+import { type DesiredConfiguration, type DesiredHold, type DesiredState, HOLDS_MAX, PULLS_MAX } from '@longroof/protocol/messages';
+import type { UnitSettings } from '@longroof/protocol/settings';
 import { signStatement } from '@longroof/protocol/signed';
 import type { Transaction } from 'kysely';
 import type { Tables } from '../store/tables.js';
@@ -34,7 +35,7 @@ export class DesiredSender {
 
   #next(unit: string, epoch: string, showing: boolean): Promise<{ state?: DesiredState; seen: Seen }> {
     return fenced(this.#context, unit, async (trx) => {
-    const { clock } = this.#context;
+      const { clock } = this.#context;
       const seen = (await newsFor(trx, [unit])).get(unit) ?? noNews();
       const rows = await trx
         .selectFrom('pull')
@@ -52,7 +53,9 @@ export class DesiredSender {
       const withdrawn = await withdraw(trx, unit, generation);
       const holds = await holdsOf(trx, unit);
       const live = desiredLive((await watchedCameras(trx, clock.utc(), unit)).get(unit));
-      if (rows.length === 0 && !withdrawn && !holds?.due && live.length === 0 && !showing) return { seen };
+      const configuration = await configurationOf(trx, unit);
+      const asked = rows.length > 0 || withdrawn || holds?.due || configuration !== undefined || live.length > 0;
+      if (!asked && !showing) return { seen };
       await trx.updateTable('unit').set({ generation }).where('unit', '=', unit).execute();
       const pulls = rows.map((pull) => ({
         pullId: pull.id,
@@ -63,9 +66,9 @@ export class DesiredSender {
         ...(pull.rate_bps === null ? {} : { rateBps: pull.rate_bps }),
         ...(pull.urgent === 1 ? { urgent: true as const } : {}),
       }));
-      const more = { ...(holds ? { holds: holds.wanted } : {}), ...(live.length > 0 ? { live } : {}) };
-      const state = { what: 'longroof-desired-1' as const, unit, epoch, generation, pulls, ...more };
-      return { state, seen };
+      const kept = { ...(holds ? { holds: holds.wanted } : {}), ...(configuration ? { configuration } : {}) };
+      const more = { ...kept, ...(live.length > 0 ? { live } : {}) };
+      return { state: { what: 'longroof-desired-1' as const, unit, epoch, generation, pulls, ...more }, seen };
     });
   }
 }
@@ -103,4 +106,18 @@ async function holdsOf(trx: Transaction<Tables>, unit: string): Promise<{ wanted
       ...(row.made === 1 ? { made: true as const } : {}),
     })),
   };
+}
+
+/** The last one asked for, until it is refused: a unit with a new disk has taken none on. */
+async function configurationOf(trx: Transaction<Tables>, unit: string): Promise<DesiredConfiguration | undefined> {
+  const row = await trx
+    .selectFrom('configuration')
+    .select(['id', 'settings_json'])
+    .where('unit', '=', unit)
+    .where('state', 'in', ['queued', 'applied'])
+    .orderBy('created_utc_ms', 'desc')
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  return row && { configurationId: row.id, settings: JSON.parse(row.settings_json) as UnitSettings };
 }

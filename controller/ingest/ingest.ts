@@ -15,6 +15,7 @@ import { sendAck, sendRefusal } from './answers.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { Committer } from './committer.js';
 import { type Context, type IngestCounters, type Link, newIngestCounters, newLink } from './context.js';
+import { enterSigner, sendCountersigned, sendLastCountersigned } from './countersign.js';
 import { DesiredSender } from './desired.js';
 import { OPEN_FENCE } from './fence.js';
 import { FootageLane } from './footage.js';
@@ -67,6 +68,8 @@ export interface Ingest {
   /** Partitions on which this worker acts; undefined where it is alone. */
   readonly held: ReadonlySet<string> | undefined;
   readonly counters: IngestCounters;
+  /** Times that something was refused, by its code. */
+  readonly refused: ReadonlyMap<string, number>;
 }
 
 export function createIngest(options: IngestOptions): Ingest {
@@ -120,6 +123,10 @@ class IngestService implements Ingest {
     this.#showLive = options.live;
   }
 
+  get refused(): ReadonlyMap<string, number> {
+    return this.#context.refusals.byCode;
+  }
+
   get held(): ReadonlySet<string> | undefined {
     return this.#keeper?.held;
   }
@@ -127,6 +134,7 @@ class IngestService implements Ingest {
   async start(): Promise<void> {
     await this.#units.start(this.#keeper === undefined);
     await this.#certificates.start();
+    await enterSigner(this.#context.store.db, this.#context.receiptSigner);
     this.#context.refusals.start();
     await this.#context.broker.start({
       admit: (unit, certificateSerial) => this.#certificates.check({ unit, certificateSerial }),
@@ -247,10 +255,12 @@ class IngestService implements Ingest {
     if (up === 'status') return this.#units.status(link, payload);
     if (up === 'hello') {
       await sendAck(this.#context, link, await this.#units.hello(link, payload));
+      await sendLastCountersigned(this.#context, link);
       return this.#desired.send(link);
     }
-    const { epoch, next, endedPulls } = await this.#journal.take(link, payload);
+    const { epoch, next, endedPulls, countersigned } = await this.#journal.take(link, payload);
     await sendAck(this.#context, link, { what: 'journal', epoch, next });
+    if (countersigned !== undefined) await sendCountersigned(this.#context, link, countersigned);
     if (endedPulls) this.#nextPulls(link.unit);
   }
 

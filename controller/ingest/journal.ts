@@ -20,6 +20,8 @@ import { insertMany } from '../store/many.js';
 import type { EpochTable, Tables } from '../store/tables.js';
 import { enterAlarm } from './alarms.js';
 import type { Context, Link } from './context.js';
+import { keepContradiction } from './contradiction.js';
+import { countersign } from './countersign.js';
 import { Projection } from './project.js';
 
 const KEY_CHARS_MAX = 4096;
@@ -35,6 +37,8 @@ export interface JournalResult {
   next: number;
   /** Pulls that may have come to their end. */
   endedPulls: boolean;
+  /** The newest checkpoint among what is new, with the centre's signature, as it goes to the unit. */
+  countersigned?: string | undefined;
 }
 
 export class JournalLane {
@@ -94,6 +98,10 @@ export class JournalLane {
     if (!known) await trx.insertInto('epoch').values(epoch).execute();
     const projection = new Projection({ trx, unit: link.unit, epoch: batch.epoch, nowMs, storeEpoch: this.#context.store.storeEpoch });
     await insertRecords(trx, link.unit, { batch, fresh, texts, nowMs });
+    const countersigned = await countersign(trx, this.#context, {
+      ...{ unit: link.unit, epoch: batch.epoch, receivedUtcMs: nowMs },
+      records: fresh.map((record) => ({ record, hash: hashOf(batch, record.seq - first.seq) })),
+    });
     for (const record of fresh) await projection.take(record);
     const endedPulls = await projection.finish();
     for (const fault of projection.faults) refusals.count(link.unit, fault);
@@ -105,7 +113,7 @@ export class JournalLane {
       .where('epoch', '=', batch.epoch)
       .execute();
     counters.journalRecords += fresh.length;
-    return { epoch: batch.epoch, next: last.seq + 1, endedPulls };
+    return { epoch: batch.epoch, next: last.seq + 1, endedPulls, countersigned };
   }
 
   /** What came before and comes again must be the same. */
@@ -126,8 +134,12 @@ export class JournalLane {
   }
 
   #alarm(link: Link, batch: JournalBatch, fault: Fault): Promise<void> {
-    if (fault.code === 'LR_JOURNAL_FORK') this.#context.counters.journalForks += 1;
-    return enterAlarm(this.#context, link, fault, { epoch: batch.epoch, seqFirst: batch.records[0]?.seq ?? 0, head: batch.head });
+    const isFork = fault.code === 'LR_JOURNAL_FORK';
+    if (isFork) this.#context.counters.journalForks += 1;
+    const detail = { epoch: batch.epoch, seqFirst: batch.records[0]?.seq ?? 0, head: batch.head };
+    return enterAlarm(this.#context, link, fault, detail, async (trx) => {
+      if (isFork) await keepContradiction(trx, link.unit, batch, Math.round(this.#context.clock.utc()));
+    });
   }
 }
 

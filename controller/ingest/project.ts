@@ -12,10 +12,10 @@ import { projectCatalog, writeReels } from './project-catalog.js';
 import { correctWalls, projectClock } from './project-clock.js';
 import { projectDisposal, writeDisposals } from './project-disposal.js';
 import { projectDone } from './project-done.js';
+import { projectEvent } from './project-event.js';
 import { projectGap, writeGaps } from './project-gap.js';
 import { projectHold } from './project-hold.js';
 import { projectRun } from './project-run.js';
-import { projectStore } from './project-store.js';
 import { projectTrack, writePosition } from './project-track.js';
 import { finishPulls } from './pull-end.js';
 import { Walls } from './walls.js';
@@ -57,7 +57,7 @@ const PROJECTIONS: Partial<Record<JournalType, Project>> = {
   dispose: projectDisposal,
   loss: projectDisposal,
   done: projectDone,
-  event: projectStore,
+  event: projectEvent,
   hold: projectHold,
 };
 

@@ -10,6 +10,8 @@ import type { Db } from '../store/open.js';
 const FLUSH_MS = 1000;
 const ENTRIES_MAX = 10_000;
 const MESSAGE_CHARS_MAX = 400;
+/** Codes are a closed set, but for those of the operating system. */
+const CODES_MAX = 300;
 
 interface Entry {
   unit: string;
@@ -20,6 +22,8 @@ interface Entry {
 }
 
 export class Refusals {
+  /** Since the start, by code. */
+  readonly byCode = new Map<string, number>();
   readonly #db: Db;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -43,6 +47,8 @@ export class Refusals {
   }
 
   count(unit: string, fault: Fault): void {
+    const known = this.byCode.get(fault.code);
+    if (known !== undefined || this.byCode.size < CODES_MAX) this.byCode.set(fault.code, (known ?? 0) + 1);
     const key = `${unit} ${fault.code}`;
     const message = fault.message.slice(0, MESSAGE_CHARS_MAX);
     const entry = this.#entries.get(key);

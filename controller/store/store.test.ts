@@ -58,10 +58,10 @@ t.test('a full disk in the middle of a transaction: all of it is taken back, and
   t.same(keys, [{ key: 'later' }]);
 });
 
-t.test('its columns are those of tables.ts and tables-kept.ts, in the portable subset', async (t) => {
+t.test('its columns are those of tables.ts, tables-kept.ts and tables-evidence.ts, in the portable subset', async (t) => {
   const store = await open(t.testdir());
   t.teardown(() => store.close());
-  const files = ['tables', 'tables-kept'].map((name) => new URL(`../../store/${name}.ts`, import.meta.url));
+  const files = ['tables', 'tables-kept', 'tables-evidence'].map((name) => new URL(`../../store/${name}.ts`, import.meta.url));
   const source = files.map((file) => readFileSync(file, 'utf8')).join('\n');
   const named = new Map<string, { column: string; isNull: boolean }[]>();
   for (const [, name, body] of source.matchAll(/export interface (\w+)Table \{\n([\s\S]*?)\n\}/g)) {

@@ -4,6 +4,7 @@
  */
 import type { PullRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
+import type { AlarmTable, ConfigurationTable, ContradictionTable, CountersignedTable, SignerTable } from './tables-evidence.js';
 import type { HoldTable, LiveTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
 
 export interface UnitTable {
@@ -262,6 +263,11 @@ export interface Tables {
   restore: RestoreTable;
   restore_unit: RestoreUnitTable;
   lost: LostTable;
+  alarm: AlarmTable;
+  contradiction: ContradictionTable;
+  countersigned: CountersignedTable;
+  signer: SignerTable;
+  configuration: ConfigurationTable;
   person: PersonTable;
   audit: AuditTable;
   refusal: RefusalTable;

@@ -73,6 +73,8 @@ export interface Journal {
   epoch: string;
   records: number;
   checkpoints: number;
+  /** SHA-256 of each checkpoint record, by seq. */
+  checkpointHashes: Map<number, string>;
   /** Records behind the last checkpoint of their stretch. */
   unsigned: number;
   /** Signed stretches, by seq. */
@@ -91,6 +93,7 @@ interface Parsed extends Framed {
   type: string;
   body: Record<string, unknown>;
   prev: string;
+  hash: string;
 }
 
 const GENESIS_PREV = '0'.repeat(64);
@@ -107,6 +110,7 @@ export function readJournal(
     epoch: epoch.epoch,
     records: 0,
     checkpoints: 0,
+    checkpointHashes: new Map(),
     unsigned: 0,
     stretches: [],
     catalogs: [],
@@ -149,8 +153,9 @@ function readSegment(
       throw bad(`record ${seq} in ${file} does not follow from the one before it: a record was changed, moved or taken out`);
     if (record.type === 'checkpoint') checkCheckpoint(record, unit, epoch.epoch, key);
     if (seq === 0) checkGenesis(record, unit, epoch);
+    record.hash = sha256Hex(line);
     records.push(record);
-    prev = sha256Hex(line);
+    prev = record.hash;
   }
   if (records.length !== last - first + 1) throw bad(`${file} has ${records.length} records where ${last - first + 1} should be`);
   return records;
@@ -191,9 +196,12 @@ function checkGenesis({ type, body }: Parsed, unit: string, epoch: Epoch): void 
 }
 
 /** Members that are not as they should be make a record say nothing; it stays a link of the chain. */
-function take(journal: Journal, { type, body, seq, run, monoMs, wall }: Parsed, pullId: string): void {
+function take(journal: Journal, { type, body, seq, run, monoMs, wall, hash }: Parsed, pullId: string): void {
   const framed = { seq, run, monoMs, wall };
-  if (type === 'checkpoint') journal.checkpoints += 1;
+  if (type === 'checkpoint') {
+    journal.checkpoints += 1;
+    journal.checkpointHashes.set(seq, hash);
+  }
   if (type === 'run' && isText(body['boot'])) journal.boots.set(run, body['boot']);
   if (type === 'catalog') takeCatalog(journal, framed, body);
   if (type === 'gap' && isStream(body) && isNumber(body['fromMonoMs']) && isNumber(body['durationMs']) && isText(body['cause'])) {

@@ -56,6 +56,12 @@ function checkTime(certificate: X509Certificate, utcMs: number, what: string): v
     throw bad(`${what} was not valid at ${new Date(utcMs).toISOString()}`);
 }
 
+/** Of the centre, for what it states, at the time at which it did. Throws LR_PROOF_CERTIFICATE. */
+export function checkSigner(certificate: X509Certificate, root: X509Certificate, utcMs: number, what: string): void {
+  checkIssued(certificate, root, RECEIPT_USAGE, what);
+  checkTime(certificate, utcMs, what);
+}
+
 /** The centre's signature over the manifest. Throws LR_PROOF_CERTIFICATE, LR_PROOF_SIGNATURE. */
 export function checkSignature(
   signature: Signature,
@@ -65,8 +71,7 @@ export function checkSignature(
   root: X509Certificate,
 ): void {
   const { statement, keyId } = signature;
-  checkIssued(signer, root, RECEIPT_USAGE, 'the certificate of the signer');
-  checkTime(signer, manifest.export.utcMs, 'the certificate of the signer');
+  checkSigner(signer, root, manifest.export.utcMs, 'the certificate of the signer');
   const agrees =
     statement.manifestSha256 === manifestSha256 &&
     statement.unit === manifest.unit &&

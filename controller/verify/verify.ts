@@ -4,8 +4,10 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import { type Fault, toFault } from '@longroof/base/errors';
+import { type Answer, compareAnswer, readAnswer } from './answer.js';
 import { type CameraProof, proveCamera } from './binding.js';
-import { checkFiles, fileOf, type Manifest, readAll, readManifest, readSignature } from './documents.js';
+import { type Countersigned, checkCountersigned } from './countersigned.js';
+import { checkFiles, fileOf, type Manifest, parseCanonical, readAll, readManifest, readSignature } from './documents.js';
 import { type CheckedFootage, checkFootage } from './footage.js';
 import { type Journal, readJournal } from './journal.js';
 import { type Reel, readReels } from './reels.js';
@@ -28,6 +30,9 @@ export interface Examination {
   keysBound: number;
   cameras: CameraProof[];
   stored: StoredSpan | undefined;
+  /** Checkpoints that the centre signed too. */
+  countersigned: Countersigned[];
+  answer: Answer | undefined;
 }
 
 /** Never throws for what is in the file. */
@@ -40,6 +45,8 @@ export function examine(source: Source, givenRoot: X509Certificate | undefined):
     keysBound: 0,
     cameras: [],
     stored: undefined,
+    countersigned: [],
+    answer: undefined,
   };
   const step = <T>(run: () => T): T | undefined => {
     try {
@@ -60,6 +67,7 @@ export function examine(source: Source, givenRoot: X509Certificate | undefined):
     found.root = { sha256: root.fingerprint256.replaceAll(':', '').toLowerCase(), given: givenRoot !== undefined };
     step(() => checkManifest(entries, manifest, root));
     for (const epoch of manifest.epochs) step(() => takeJournal(found, entries, epoch, root));
+    step(() => takeCentresWord(found, entries, manifest, root));
   }
   const reels = step(() => readReels(fileOf(entries, 'proof/reels.jsonl').content)) ?? new Map<string, Reel>();
   const footage: CheckedFootage[] = [];
@@ -84,6 +92,15 @@ function checkManifest(entries: ReadonlyMap<string, ZipEntry>, manifest: Manifes
   const signature = readSignature(readAll(fileOf(entries, 'signature.json').content, 'LR_PROOF_SIGNATURE'));
   const signer = readCertificate(pemOf(entries, manifest.signer), 'the certificate of the signer');
   checkSignature(signature, manifest, fileOf(entries, 'manifest.json').sha256, signer, root);
+}
+
+function takeCentresWord(found: Examination, entries: ReadonlyMap<string, ZipEntry>, manifest: Manifest, root: X509Certificate): void {
+  const bytes = readAll(fileOf(entries, 'proof/answer.json').content, 'LR_PROOF_ANSWER');
+  const answer = readAnswer(parseCanonical(bytes, 'LR_PROOF_ANSWER', 'proof/answer.json'), root);
+  compareAnswer(answer, manifest);
+  found.answer = answer;
+  const source = fileOf(entries, 'proof/countersigned.jsonl').content;
+  found.countersigned = checkCountersigned(source, entries, { unit: manifest.unit, journals: found.journals }, root);
 }
 
 function takeJournal(

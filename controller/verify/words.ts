@@ -2,6 +2,7 @@
  * What an examination has shown, in words: what is proven, what is not, where footage is missing. Says no more than the records carry,
  * and always says what no such file can prove.
  */
+import { sayAnswer } from './answer.js';
 import type { CameraProof, Hole } from './binding.js';
 import type { Examination, Finding } from './verify.js';
 
@@ -41,6 +42,8 @@ export function report(found: Examination): Report {
     const signedAt = time(manifest.export.utcMs);
     proven.push(`Not a byte of this file has changed since the centre signed it on ${signedAt} for ${manifest.export.person}.`);
     sayKeys(found, proven, notProven);
+    sayCountersigned(found, proven, notProven);
+    if (found.answer) proven.push(sayAnswer(found.answer));
     for (const camera of cameras) sayCamera(camera, proven, notProven, holes);
     if (cameras.length === 0) sayNone(found, proven, notProven);
     if (found.stored)
@@ -79,8 +82,26 @@ function sayKeys({ manifest, journals, keysBound }: Examination, proven: string[
   if (keysBound === journals.length && keysBound > 0)
     proven.push(`The key of these signatures is that of ${manifest?.unit}: a certificate of the fleet binds it.`);
   else notProven.push(`That the key of these signatures is that of ${manifest?.unit}: its certificate is not in this file.`);
-  const received = journals.flatMap((journal) => journal.stretches.map((stretch) => stretch.receivedUtcMs));
-  if (received.length > 0) proven.push(`The centre states that it had received these records by ${time(Math.max(...received))}.`);
+}
+
+/** The centre's signature stands under a checkpoint and, by the hashes, under all records before it in its stretch. */
+function sayCountersigned({ journals, countersigned }: Examination, proven: string[], notProven: string[]): void {
+  let bare = 0;
+  let lastUtcMs = Number.NEGATIVE_INFINITY;
+  for (const { epoch, stretches } of journals)
+    for (const { first, last } of stretches) {
+      const end = countersigned.findLast((one) => one.epoch === epoch && one.seq >= first && one.seq <= last);
+      if (end?.seq === last) lastUtcMs = Math.max(lastUtcMs, end.receivedUtcMs);
+      else bare += 1;
+    }
+  if (Number.isFinite(lastUtcMs))
+    proven.push(
+      `The centre signed ${countersigned.length} checkpoints of these records when it received them, the last of each stretch by ${time(lastUtcMs)}: since then neither the unit nor the centre could change a record before them without the other.`,
+    );
+  if (bare > 0)
+    notProven.push(
+      `When the centre had received ${bare} stretches of the unit's records: its signature is not under the last checkpoint of them.`,
+    );
 }
 
 function sayCamera(camera: CameraProof, proven: string[], notProven: string[], holes: string[]): void {

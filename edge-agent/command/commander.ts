@@ -11,9 +11,11 @@ import { streamText } from '@longroof/protocol/fragment';
 import type { DoneBody } from '@longroof/protocol/journal';
 import type { DesiredLive } from '@longroof/protocol/live';
 import type { DesiredPull } from '@longroof/protocol/messages';
+import type { UnitSettings } from '@longroof/protocol/settings';
 import type { RunAs } from '../derive/low-child.js';
 import type { Spool } from '../spool/spool.js';
 import type { Uplink } from '../uplink/uplink.js';
+import { ConfigurationKeeper } from './configuration-keeper.js';
 import { CopyMaker } from './copy.js';
 import { HoldKeeper } from './hold-keeper.js';
 import { type Planned, type Progress, planSteps, type Run, readDesiredState, type Step } from './plan.js';
@@ -34,6 +36,8 @@ export interface CommanderOptions {
   live?: (wanted: readonly DesiredLive[]) => void;
   /** Who makes copies for pulls with a rate; the agent's own user where left out. May throw LR_COPY_USER. */
   runAs?: () => RunAs | undefined;
+  /** Takes on settings that the centre asks for, or throws why not; left out, each is refused. */
+  configure?: (settings: UnitSettings) => Promise<void>;
 }
 
 export interface Commander {
@@ -61,12 +65,17 @@ interface Running {
   ended: Promise<void>;
 }
 
+async function refuseSettings(): Promise<void> {
+  throw new Fault('conflict', 'LR_SETTINGS_UNIT', 'this unit takes no settings from the centre');
+}
+
 class PullCommander implements Commander {
   readonly counters = { generation: 0, running: 0, accepted: 0, stale: 0, complete: 0, partial: 0, refused: 0 };
   readonly #options: CommanderOptions;
   readonly #state: CommandState;
   readonly #copies: CopyMaker;
   readonly #holds: HoldKeeper;
+  readonly #configuration: ConfigurationKeeper;
   readonly #running = new Map<string, Running>();
   readonly #endUtcMs = new Map<string, UtcMs>();
   readonly #durable = new Set<() => void>();
@@ -78,6 +87,7 @@ class PullCommander implements Commander {
     this.#options = options;
     const { disk, dir, spool, log, clock } = options;
     this.#holds = new HoldKeeper({ spool, clock, log });
+    this.#configuration = new ConfigurationKeeper({ spool, disk, dir, clock, log, take: options.configure ?? refuseSettings });
     this.#state = new CommandState(disk, dir, spool.identity.unit, spool.identity.epoch, log);
     this.#copies = new CopyMaker({ spool, clock, log, runAs: options.runAs ?? (() => undefined) });
     this.counters.generation = this.#state.generation;
@@ -96,7 +106,7 @@ class PullCommander implements Commander {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const running of this.#running.values()) running.stop.abort();
-    await Promise.all([this.#holds.stop(), ...[...this.#running.values()].map((running) => running.ended)]);
+    await Promise.all([this.#holds.stop(), this.#configuration.stop(), ...[...this.#running.values()].map((running) => running.ended)]);
   }
 
   #desired(statement: Record<string, unknown>): void {
@@ -118,6 +128,7 @@ class PullCommander implements Commander {
     const { desired, progress } = this.#state;
     if (!desired) return;
     this.#holds.apply(desired.holds);
+    this.#configuration.apply(desired.configuration);
     for (const step of planSteps(desired, progress, new Set(this.#running.keys()), this.#options.clock.utc())) this.#execute(step);
   }
 

@@ -8,6 +8,7 @@ import { isId } from '@longroof/base/ids';
 import { isCameraRendition, isPullRendition } from '@longroof/protocol/fragment';
 import { isDesiredLive, LIVE_CAMERAS_MAX } from '@longroof/protocol/live';
 import { type DesiredPull, type DesiredState, isRateBps, PULLS_MAX, RATE_CAMERA_MS_MAX } from '@longroof/protocol/messages';
+import { readConfiguration } from './configuration-keeper.js';
 import { readHolds } from './hold-keeper.js';
 
 export const PULL_MS_MAX = 24 * 3_600_000;
@@ -62,6 +63,7 @@ export function readDesiredState(statement: Record<string, unknown>): DesiredSta
   const { live } = statement;
   if (live !== undefined && !(Array.isArray(live) && live.length <= LIVE_CAMERAS_MAX && live.every(isDesiredLive)))
     throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: live is wrong');
+  readConfiguration(statement['configuration']);
   return statement as unknown as DesiredState;
 }
 

@@ -88,17 +88,3 @@ export class WallClock {
       : { ...base, source: 'rtc', errorMs: RTC_ERROR_MS };
   }
 }
-
-/** Asks again only when the last answer is so old. */
-export function seldom(clock: Clock, everyMs: number, ask: () => boolean): () => boolean {
-  let answer = false;
-  let nextMonoMs = Number.NEGATIVE_INFINITY;
-  return () => {
-    const monoMs = clock.mono();
-    if (monoMs >= nextMonoMs) {
-      answer = ask();
-      nextMonoMs = monoMs + everyMs;
-    }
-    return answer;
-  };
-}

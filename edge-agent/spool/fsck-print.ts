@@ -31,7 +31,7 @@ export function printReport(report: FsckReport): string {
     `${report.path}: ${verdict}`,
     `  unit ${report.unit || '(unknown)'}, epoch ${report.epoch || '(unknown)'}`,
     `  footage   ${counts.fragments} fragments in ${counts.reels} reels of ${counts.streams} streams, ${bytesText(counts.bytes)}, all read`,
-    `  journal   ${counts.records} records, ${counts.checkpoints} checkpoints`,
+    `  journal   ${counts.records} records, ${counts.checkpoints} checkpoints, ${counts.countersigned} of them countersigned by the centre`,
     `  time      ${counts.gaps} gaps on record`,
     ...section('Damage', damage),
     ...section('Notes', notes),

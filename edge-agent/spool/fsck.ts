@@ -24,7 +24,16 @@ export interface FsckReport {
   path: string;
   unit: string;
   epoch: string;
-  counts: { streams: number; reels: number; fragments: number; bytes: number; records: number; checkpoints: number; gaps: number };
+  counts: {
+    streams: number;
+    reels: number;
+    fragments: number;
+    bytes: number;
+    records: number;
+    checkpoints: number;
+    countersigned: number;
+    gaps: number;
+  };
   damage: Finding[];
   notes: Finding[];
   /** Findings beyond the limit, counted only. */
@@ -66,7 +75,8 @@ export function checkSpool(disk: Disk, root: string, scratch: string): FsckRepor
   if (!label) findings.bad('label', 'spool.json', 'missing or unreadable');
   const index = openCopy(disk, root, scratch, findings);
   const facts = checkJournal(disk, root, label, index, findings);
-  const counts = { streams: 0, reels: 0, fragments: 0, bytes: 0, records: facts.records, checkpoints: facts.checkpoints, gaps: 0 };
+  const { records, checkpoints, countersigned } = facts;
+  const counts = { streams: 0, reels: 0, fragments: 0, bytes: 0, records, checkpoints, countersigned, gaps: 0 };
   const { streams, stray } = listStreams(disk, root);
   for (const name of stray) findings.note('stray', name, 'not ours; left alone');
   try {

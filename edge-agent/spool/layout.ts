@@ -5,6 +5,7 @@
  *   index.db               SQLite; can be rebuilt from the rest
  *   journal/EPOCH-SEQ.log
  *   reels/STREAM/EPOCH-RUN-SEQ.mp4
+ *   countersigned.jsonl    checkpoints under the centre's signature
  *
  * Anything else is a stray file: counted, never touched, never in the way (S7).
  */
@@ -19,6 +20,7 @@ export const INDEX_FILE = 'index.db';
 export const JOURNAL_FOLDER = 'journal';
 export const REELS_FOLDER = 'reels';
 export const BALLAST_FILE = 'ballast';
+export const COUNTERSIGNED_FILE = 'countersigned.jsonl';
 const OURS = new Set([
   LABEL_FILE,
   `${LABEL_FILE}.tmp`,
@@ -28,7 +30,9 @@ const OURS = new Set([
   JOURNAL_FOLDER,
   REELS_FOLDER,
   BALLAST_FILE,
-  // Of command/state.ts, which keeps them here so that they share the life of the spool.
+  COUNTERSIGNED_FILE,
+  `${COUNTERSIGNED_FILE}.tmp`,
+  // Of command/, which keeps them here so that they share the life of the spool.
   'desired.json',
   'desired.json.tmp',
   'commands.json',
@@ -36,6 +40,8 @@ const OURS = new Set([
   // Of uplink/budget.ts.
   'usage.json',
   'usage.json.tmp',
+  'configuration.json',
+  'configuration.json.tmp',
 ]);
 
 export interface Label {

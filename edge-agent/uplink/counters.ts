@@ -11,6 +11,8 @@ export interface UplinkCounters {
   stalls: number;
   refusals: number;
   receiptsRefused: number;
+  /** Of our checkpoints, that the centre signed and we keep. */
+  checkpointsCountersigned: number;
   desiredRefused: number;
   /** Messages from the controller that were none of the protocol's. */
   badMessages: number;
@@ -41,6 +43,7 @@ export function newCounters(): UplinkCounters {
     stalls: 0,
     refusals: 0,
     receiptsRefused: 0,
+    checkpointsCountersigned: 0,
     desiredRefused: 0,
     badMessages: 0,
     journalSent: 0,

@@ -6,7 +6,7 @@ import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import { CERTIFICATE_CHARS_MAX } from '@longroof/protocol/certificates';
 import { isRendition } from '@longroof/protocol/fragment';
-import { type AckMessage, MESSAGE_BYTES_MAX, type Signed, type StoredReceipt } from '@longroof/protocol/messages';
+import { type AckMessage, type CheckpointReceipt, MESSAGE_BYTES_MAX, type Signed, type StoredReceipt } from '@longroof/protocol/messages';
 
 const CERTIFICATES_MAX = 16;
 const TEXT_CHARS_MAX = 512;
@@ -100,8 +100,19 @@ function readSigned(what: string, payload: Uint8Array): { signed: Signed<unknown
   return { signed: signed as unknown as Signed<unknown>, statement: statement as Members };
 }
 
-export function readReceipt(payload: Uint8Array): Signed<StoredReceipt> {
+export function readReceipt(payload: Uint8Array): Signed<StoredReceipt> | Signed<CheckpointReceipt> {
   const { signed, statement: s } = readSigned('receipt', payload);
+  if (s['what'] === 'longroof-countersigned-1') {
+    shape('countersigned checkpoint', [
+      ['unit', isId(s['unit'])],
+      ['epoch', isHex32(s['epoch'])],
+      ['seq', isCount(s['seq'])],
+      ['hash', isHex64(s['hash'])],
+      ['storeEpoch', isText(s['storeEpoch'])],
+      ['receivedUtcMs', typeof s['receivedUtcMs'] === 'number' && Number.isFinite(s['receivedUtcMs'])],
+    ]);
+    return signed as Signed<CheckpointReceipt>;
+  }
   shape('receipt', [
     ['what', s['what'] === 'longroof-stored-1'],
     ['unit', isId(s['unit'])],

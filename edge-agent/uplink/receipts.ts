@@ -5,7 +5,7 @@
 import type { KeyObject } from 'node:crypto';
 import { Fault } from '@longroof/base/errors';
 import type { FragmentMeta } from '@longroof/protocol/fragment';
-import type { Signed, StoredReceipt } from '@longroof/protocol/messages';
+import type { CheckpointReceipt, Signed, StoredReceipt } from '@longroof/protocol/messages';
 import { keyId, verifyStatement } from '@longroof/protocol/signed';
 import type { SpoolIdentity } from '../spool/spool.js';
 
@@ -17,6 +17,18 @@ export function checkSignature<T>(signed: Signed<T>, keys: readonly KeyObject[])
   return verifyStatement(key, signed) ? 'fits' : 'wrong';
 }
 
+export function isStored(signed: Signed<StoredReceipt> | Signed<CheckpointReceipt>): signed is Signed<StoredReceipt> {
+  return signed.statement.what === 'longroof-stored-1';
+}
+
+/** Throws `denied` (LR_RECEIPT_KEY, LR_RECEIPT_SIGNATURE). */
+export function checkSigned<T>(signed: Signed<T>, keys: readonly KeyObject[]): T {
+  const signature = checkSignature(signed, keys);
+  if (signature === 'other-key') throw new Fault('denied', 'LR_RECEIPT_KEY', 'signed by a key that may not sign receipts');
+  if (signature === 'wrong') throw new Fault('denied', 'LR_RECEIPT_SIGNATURE', 'the signature of the receipt does not fit');
+  return signed.statement;
+}
+
 /** `storeEpoch`: of the store that welcomed the unit; receipts of another are void. */
 export function checkReceipt(
   signed: Signed<StoredReceipt>,
@@ -24,10 +36,7 @@ export function checkReceipt(
   identity: SpoolIdentity,
   storeEpoch: string | undefined,
 ): StoredReceipt {
-  const signature = checkSignature(signed, keys);
-  if (signature === 'other-key') throw new Fault('denied', 'LR_RECEIPT_KEY', 'signed by a key that may not sign receipts');
-  if (signature === 'wrong') throw new Fault('denied', 'LR_RECEIPT_SIGNATURE', 'the signature of the receipt does not fit');
-  const receipt = signed.statement;
+  const receipt = checkSigned(signed, keys);
   if (receipt.unit !== identity.unit || receipt.epoch !== identity.epoch)
     throw new Fault('denied', 'LR_RECEIPT_UNIT', 'a receipt for another unit or another life of the spool');
   if (receipt.storeEpoch !== storeEpoch)

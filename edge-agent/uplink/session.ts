@@ -8,16 +8,23 @@ import type { Clock, Timer } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { signerKeys } from '@longroof/protocol/certificates';
-import { type AckMessage, HELLO_CERTIFICATE_CHARS_MAX, type HelloMessage } from '@longroof/protocol/messages';
+import {
+  type AckMessage,
+  type CheckpointReceipt,
+  HELLO_CERTIFICATE_CHARS_MAX,
+  type HelloMessage,
+  type Signed,
+} from '@longroof/protocol/messages';
 import type { Down } from '@longroof/protocol/topics';
 import type { Spool } from '../spool/spool.js';
 import type { UplinkCounters } from './counters.js';
+import type { Countersigned } from './countersigned.js';
 import { readAck, readDesired, readReceipt } from './down.js';
 import type { FootageLane } from './footage-lane.js';
 import type { JournalLane } from './journal-lane.js';
 import type { Line } from './link.js';
 import type { LiveLane, LiveLine } from './live-lane.js';
-import { checkReceipt, checkSignature } from './receipts.js';
+import { checkReceipt, checkSignature, checkSigned, isStored } from './receipts.js';
 import type { Reporter } from './reporter.js';
 
 const HELLO_AGAIN_MS = 10_000;
@@ -41,6 +48,8 @@ export interface SessionOptions {
   journal: JournalLane;
   footage: FootageLane;
   live: LiveLane;
+  /** Where countersigned checkpoints are kept; undefined where they are not. */
+  countersigned: Countersigned | undefined;
   rootPem: string;
   /** By which this connection was made. */
   certificatePem: string;
@@ -207,6 +216,7 @@ export class Session {
   #onReceipt(payload: Uint8Array): Promise<void> | undefined {
     const { spool, footage } = this.#options;
     const signed = readReceipt(payload);
+    if (!isStored(signed)) return this.#onCountersigned(signed);
     try {
       const receipt = checkReceipt(signed, this.#receiptKeys, spool.identity, this.#storeEpoch);
       this.#releases += 1;
@@ -225,6 +235,20 @@ export class Session {
     return new Promise((resolve) => {
       this.#releaseDone = resolve;
     });
+  }
+
+  async #onCountersigned(signed: Signed<CheckpointReceipt>): Promise<void> {
+    const { countersigned, counters, reporter, log } = this.#options;
+    try {
+      checkSigned(signed, this.#receiptKeys);
+      if (await countersigned?.take(signed)) counters.checkpointsCountersigned += 1;
+    } catch (error) {
+      const fault = toFault(error, 'keep a countersigned checkpoint');
+      log.warn({ seq: signed.statement.seq, error: fault }, 'a countersigned checkpoint was not kept');
+      if (fault.kind !== 'denied') return;
+      counters.receiptsRefused += 1;
+      reporter.report('receipt-refused', fault.code);
+    }
   }
 
   /** What failed on our own disk is asked for again in time; what was wrong with the receipt is reported. */

@@ -4,6 +4,7 @@
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
 import type { Clock, Timer } from '@longroof/base/clock';
+import type { Disk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
@@ -11,6 +12,7 @@ import type { DesiredLive } from '@longroof/protocol/live';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Spool, StoredFragment } from '../spool/spool.js';
 import { newCounters, type UplinkCounters } from './counters.js';
+import { Countersigned } from './countersigned.js';
 import { FootageLane } from './footage-lane.js';
 import type { Outcome } from './fragment-queue.js';
 import { JournalLane } from './journal-lane.js';
@@ -44,6 +46,8 @@ export interface UplinkOptions {
   traffic?: Traffic;
   /** For tests: in place of real connections, the kernel's routes, and chance in the pauses. */
   network?: { open: typeof openLink; sourceTowards: typeof sourceTowards; random?: () => number };
+  /** Where countersigned checkpoints are kept; left out, they are not. */
+  keep?: { disk: Disk; dir: string };
 }
 
 export interface Uplink {
@@ -87,6 +91,7 @@ class MqttUplink implements Uplink {
   readonly #traffic: Traffic;
   readonly #watch: Watch;
   readonly #network: NonNullable<UplinkOptions['network']>;
+  readonly #countersigned: Countersigned | undefined;
   readonly #backoff: Backoff;
   readonly #stopping = new AbortController();
   #receiver: DesiredReceiver | undefined;
@@ -98,7 +103,8 @@ class MqttUplink implements Uplink {
 
   constructor(options: UplinkOptions) {
     this.#options = options;
-    const { spool, clock, log, status, traffic = new Traffic({ rules: undefined }) } = options;
+    const { spool, clock, log, status, keep, traffic = new Traffic({ rules: undefined }) } = options;
+    this.#countersigned = keep && new Countersigned({ spool, log, ...keep });
     const counters = this.counters;
     this.#traffic = traffic;
     this.#network = options.network ?? { open: openLink, sourceTowards };
@@ -273,6 +279,7 @@ class MqttUplink implements Uplink {
       journal: this.#journal,
       footage: this.#footage,
       live: this.#live,
+      countersigned: this.#countersigned,
       rootPem,
       certificatePem,
       version,

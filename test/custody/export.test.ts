@@ -1,11 +1,14 @@
 /** Exported pulls and what `longroof-verify` makes of them: what is proven, what is not, and every change and forgery told. */
 import { execFileSync } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { canonicalJson, type Json } from '@longroof/base/canonical';
 import { systemDisk } from '@longroof/base/disk';
 import { fuzzCases, seededRandom, testSeed } from '@longroof/base/random';
 import { readZip } from '@longroof/controller/verify/zip';
 import { openAuthority } from '@longroof/protocol/authority';
+import { signStatement } from '@longroof/protocol/signed';
 import t, { type Test } from 'tap';
 import { forge, makeScene, type Scene, type SceneOptions, sourceOf, verify, zipOf } from './exported.js';
 
@@ -33,6 +36,8 @@ t.test('a part of two reels: all of it is proven, in words, and any unzip reads 
   t.match(words, /front \(proxy\): 5 fragments .* byte for byte/);
   t.match(words, /nothing that was recorded between .* has been taken out/);
   t.match(words, /key of these signatures is that of wagon-1/);
+  t.match(words, /The centre signed \d+ checkpoints of these records when it received them/);
+  t.match(words, /signed answer to anna's request, of .*: granted\./);
   t.ok(said.limits.length > 0, 'what no file proves is said too');
   const file = path.join(one.centre.dir, 'export.zip');
   fs.writeFileSync(file, one.zip);
@@ -67,6 +72,18 @@ t.test('one changed byte anywhere is told; so is one too many or too few', async
     const changed = Buffer.from(one.zip);
     changed[at] = (changed[at] as number) ^ 0x10;
     check(changed, `byte ${at} of the directory`);
+  }
+  // Every file in it: each byte of its local header and descriptor, and bits of its content at many places.
+  for (const [name, { content }] of readZip(sourceOf(one.zip))) {
+    const start = one.zip.indexOf(Buffer.concat([Buffer.from(name, 'latin1'), content.read(0, Math.min(64, content.bytes))]));
+    const places = Array.from({ length: 30 + name.length }, (_, at) => start - 30 + at);
+    for (let at = 0; at < 16; at++) places.push(start + name.length + content.bytes + at);
+    for (let round = 0; round < 12 && content.bytes > 0; round++) places.push(start + name.length + random.int(0, content.bytes));
+    for (const at of places) {
+      const changed = Buffer.from(one.zip);
+      changed[at] = (changed[at] as number) ^ (1 << random.int(0, 8));
+      check(changed, `${name}, byte ${at}`);
+    }
   }
   check(one.zip.subarray(0, -1), 'a byte less');
   check(Buffer.concat([one.zip, Buffer.of(0)]), 'a byte more');
@@ -126,6 +143,26 @@ t.test('who holds the key of the centre still cannot forge', async (t) => {
     edit(files, /reels\.jsonl$/, (text) => text.replace(/"paths":\{"1":\["[0-9a-f]{4}/, (found) => `${found.slice(0, -4)}0000`)),
   );
   await told('LR_PROOF_STORED', (files) => edit(files, /stored\.jsonl$/, (text) => text.slice(text.indexOf('\n') + 1)));
+  await told('LR_PROOF_COUNTERSIGNED', (files) =>
+    edit(files, /countersigned\.jsonl$/, (text) => text.replace(/(?<="receivedUtcMs":)\d+/, (found) => String(Number(found) + 1))),
+  );
+  await told('LR_PROOF_COUNTERSIGNED', (files) =>
+    edit(files, /countersigned\.jsonl$/, (text) => text + text.slice(0, text.indexOf('\n') + 1)),
+  );
+  await told('LR_PROOF_COUNTERSIGNED', (files) => {
+    // The centre now says that it had another checkpoint.
+    const [name, bytes] = file(files, /countersigned\.jsonl$/);
+    const [line = '', ...rest] = bytes.toString('utf8').split('\n');
+    const { statement } = JSON.parse(line) as { statement: object };
+    const signed = signStatement(createPrivateKey(one.signer.keyPem), { ...statement, hash: 'a'.repeat(64) });
+    files.set(`certificates/countersigner-${signed.keyId}.crt`, Buffer.from(one.signer.certificatePem));
+    files.set(name, Buffer.from([canonicalJson(signed as unknown as Json), ...rest].join('\n')));
+  });
+  await told('LR_PROOF_ANSWER', (files) =>
+    edit(files, /answer\.json$/, (text) => text.replace('"answer":"granted"', '"answer":"refused"')),
+  );
+  const hidden = verify(await forge(one, (files) => files.set('proof/countersigned.jsonl', Buffer.alloc(0))), one.root);
+  t.match(hidden, { verdict: 'partly', notProven: [/its signature is not under the last checkpoint/] }, 'what is withheld is not proven');
   const bare = verify(await forge(one, (files) => files.set('proof/reels.jsonl', Buffer.alloc(0))), one.root);
   t.match(bare, { verdict: 'partly', cameras: [{ bound: { reel: 0, plan: 5 } }] }, 'what is withheld is not proven');
 });
@@ -173,6 +210,20 @@ t.test('a pull without footage proves its reason; a foreign root is refused', as
   t.match(run(file), { code: 0, text: /PROVEN[\s\S]*Ask the fleet's operator/ });
   t.equal(JSON.parse(run(file, '--json').text).verdict, 'proven');
   t.match(run('/nowhere.zip'), { code: 2, text: /LR_PROOF_FILE/ });
+  t.match(said.proven.join('\n'), /signed answer to anna's request, of .*: refused \(LR_PULL_CAMERA\)\./);
+
+  // The receipt alone, as whoever asked was given it: not in canonical form.
+  const answer = readZip(sourceOf(one.zip)).get('proof/answer.json')?.content;
+  const receipt = JSON.parse(answer?.read(0, answer.bytes).toString('utf8') ?? '') as { statement: object };
+  const alone = path.join(one.centre.dir, 'receipt.json');
+  const root = path.join(one.centre.dir, 'root.crt');
+  fs.writeFileSync(root, one.centre.authority.rootPem);
+  fs.writeFileSync(alone, JSON.stringify(receipt, null, 2));
+  t.match(run(alone, '--root', root), { code: 0, text: /refused \(LR_PULL_CAMERA\)/ });
+  t.match(run(alone, '--root', path.join(one.centre.dir, 'other.crt')), { code: 1, text: /BROKEN: LR_PROOF_CERTIFICATE/ });
+  t.match(run(alone), { code: 2, text: /LR_PROOF_ROOT/ });
+  fs.writeFileSync(alone, JSON.stringify({ ...receipt, statement: { ...receipt.statement, answer: 'none' } }));
+  t.match(run(alone, '--root', root), { code: 1, text: /BROKEN: LR_PROOF_ANSWER/ });
   t.match(run(), { code: 2 });
 });
 

@@ -27,7 +27,7 @@ const unit = (id: string, online: boolean): UnitShape => ({
   ...{ id, online, state: online ? 'recording' : 'offline', lastSeen: ago(online ? 0 : 190), version: '1.2.3', epoch: '00'.repeat(16) },
   cameras: ['front', 'rear', 'left', 'right'].map((camera) => ({ id: camera, state: online ? 'recording' : 'unknown', renditions: both })),
   position: { latDeg: 35.68917, lonDeg: 51.38897, at: ago(1) },
-  ...{ journal: { next: 10, whole: true }, refusals: [] },
+  ...{ journal: { next: 10, whole: true }, refusals: [], alarms: [], configuration: null },
 });
 const pull = (id: string, unitId: string, part: Partial<PullShape>): PullShape => ({
   ...{ id, unitId, cameras: ['front', 'rear'], from: ago(30), to: ago(20), quality: 'proxy', reason: 'Collision at the square' },

@@ -34,6 +34,8 @@ const unit: UnitShape = {
   position: { latDeg: 35.68917, lonDeg: 51.38897, at: ago(0) },
   journal: { next: 10, whole: true },
   refusals: [{ code: 'LR_CHUNK', count: 3, last: ago(5), message: 'chunk: payload length' }],
+  alarms: [],
+  configuration: null,
 };
 const away: UnitShape = { ...unit, id: 'wagon-2', online: false, state: 'offline', lastSeen: ago(120), position: null, refusals: [] };
 const pull: PullShape = {
@@ -134,6 +136,45 @@ t.test('the fleet in words; a centre that goes away and comes back', { skip: mis
   t.equal(await cards.count(), 1, 'what was known stays in sight');
   api.away = false;
   await page.waitForSelector('text=The centre does not answer', { state: 'detached', timeout: 40_000 });
+  t.same(viewer.complaints, []);
+});
+
+t.test('a wagon that exists twice, and settings that it refused', { skip: missing, timeout: 300_000 }, async (t) => {
+  const { viewer, api, address, close } = await open();
+  t.teardown(close);
+  fill(api);
+  const epoch = 'ab'.repeat(16);
+  const alarm = { id: 'a-1', code: 'LR_EPOCH_RETURNED', message: 'as the centre says', epoch, count: 4, first: ago(60), last: ago(1) };
+  const settings = { cameras: { rear: { record: false, stallMs: 8000 } } };
+  const problem = { code: 'LR_SETTINGS_CAMERA', message: 'settings: this unit has no camera rear' };
+  const asked = {
+    id: 'c-1',
+    state: 'refused' as const,
+    settings,
+    reason: 'the lens is out',
+    person: 'max',
+    asked: ago(9),
+    answered: ago(8),
+    problem,
+  };
+  api.units = [{ ...unit, alarms: [alarm], configuration: asked }, away];
+  const { page } = viewer;
+  await page.goto(address);
+  await says(t, page.locator('.unit-card').nth(0), /may exist twice/);
+  await page.goto(`${address}/units/wagon-1`);
+  await says(t, page.locator('[role=alert]').first(), /may exist twice[\s\S]*live again[\s\S]*LR_EPOCH_RETURNED[\s\S]*4 times/);
+  t.equal(await page.locator('input[name=alarm-reason]').count(), 0, 'not for staff to close');
+  const section = page.locator('section[aria-label="Settings from the centre"]');
+  await says(
+    t,
+    section,
+    /max[\s\S]*the lens is out[\s\S]*rear[\s\S]*record: false, stallMs: 8000[\s\S]*has refused them[\s\S]*no camera rear[\s\S]*LR_SETTINGS_CAMERA/,
+  );
+  api.session = { user: 'max', role: 'manager', expires: ago(-60) };
+  await page.reload();
+  await page.fill('input[name=alarm-reason]', 'the old card was in the workshop');
+  await page.click('text=Seen to');
+  await until('it is said to the centre', () => api.asked.includes('POST /api/units/wagon-1/alarms/a-1/close'));
   t.same(viewer.complaints, []);
 });
 

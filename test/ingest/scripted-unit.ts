@@ -17,7 +17,7 @@ import {
   recordHash,
   signBytes,
 } from '@longroof/protocol/journal';
-import type { AckMessage, DesiredState, Signed, StoredReceipt } from '@longroof/protocol/messages';
+import type { AckMessage, CheckpointReceipt, DesiredState, Signed, StoredReceipt } from '@longroof/protocol/messages';
 import { downTopic, type Up, upTopic } from '@longroof/protocol/topics';
 import mqtt, { type MqttClient } from 'mqtt';
 import { until } from '../peers/program.js';
@@ -76,6 +76,7 @@ export interface TestFragment {
 export class ScriptedUnit {
   readonly acks: AckMessage[] = [];
   readonly receipts: Signed<StoredReceipt>[] = [];
+  readonly countersigned: Signed<CheckpointReceipt>[] = [];
   readonly desired: Signed<DesiredState>[] = [];
   readonly records: JournalRecord[] = [];
   client: MqttClient | undefined;
@@ -107,8 +108,9 @@ export class ScriptedUnit {
     });
     client.on('message', (topic, payload) => {
       const message = JSON.parse(payload.toString('utf8')) as never;
+      const isCheckpoint = (message as Signed<{ what?: unknown }>).statement?.what === 'longroof-countersigned-1';
       if (topic.endsWith('/ack')) this.acks.push(message);
-      else if (topic.endsWith('/receipt')) this.receipts.push(message);
+      else if (topic.endsWith('/receipt')) (isCheckpoint ? this.countersigned : this.receipts).push(message);
       else this.desired.push(message);
     });
     await client.subscribeAsync(

@@ -98,6 +98,11 @@ export function together(workers: readonly Worker[]): { ingest: Ingest; broker: 
     },
     acknowledgeLive: (unit, handle, offset) => first.ingest.acknowledgeLive(unit, handle, offset),
     held: undefined,
+    get refused() {
+      const total = new Map<string, number>();
+      for (const worker of workers) for (const [code, count] of worker.ingest.refused) total.set(code, (total.get(code) ?? 0) + count);
+      return total;
+    },
     get counters() {
       return sum<IngestCounters>((worker) => worker.ingest.counters);
     },

@@ -33,7 +33,20 @@ const READERS: Readonly<Record<string, (payload: Buffer) => unknown>> = {
   },
 };
 /** Members that a message may have. */
-const OPTIONAL: ReadonlySet<string> = new Set(['init', 'path', 'index', 'count', 'handle', 'limit', 'code', 'certificate', 'link', 'live']);
+const OPTIONAL: ReadonlySet<string> = new Set([
+  'init',
+  'path',
+  'index',
+  'count',
+  'handle',
+  'limit',
+  'code',
+  'certificate',
+  'link',
+  'live',
+  'holds',
+  'configuration',
+]);
 
 for (const [name, read] of Object.entries(READERS))
   t.test(`${name}: taken as it stands, refused without any of its members`, async (t) => {

@@ -4,7 +4,7 @@
  * centre restarted on the way. Then the window, on a link of known speed.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '@longroof/base/clock';
@@ -21,6 +21,7 @@ import { type StreamName, streamText } from '@longroof/protocol/fragment';
 import t, { type Test } from 'tap';
 import { type Centre, startCentre, type UnitIdentity } from '../ingest/centre.js';
 import { until } from '../peers/program.js';
+import { fsck } from '../peers/wagon.js';
 import { type SlowLink, startSlowLink } from './slow-link.js';
 
 const seed = testSeed();
@@ -101,6 +102,7 @@ async function startUnit(dir: string, identity: UnitIdentity, port: number, coun
     log,
     status: () => ({ front: { state: 'recording' }, rear: { state: 'recording' } }),
     version: '0.1.0',
+    keep: { disk: systemDisk, dir: path.join(dir, 'spool') },
   });
   const commander = createCommander({ uplink, spool, disk: systemDisk, clock: systemClock, log, dir: path.join(dir, 'spool') });
   const toUtcMs = (await fill(spool, count, payloadBytes)) - 5;
@@ -186,7 +188,26 @@ t.test('a pull from request to receipt, the connection cut and the centre restar
   const before = unit.uplink.counters.chunksSent;
   await until('the same pull again', async () => (await centre.pulls.get(again))?.state === 'done');
   test.equal(unit.uplink.counters.chunksSent, before, 'what the centre has is not sent again');
+  await checkCountersigned(test, centre, unit, path.join(dir, 'spool'));
 });
+
+/** The unit keeps the centre's signatures under its checkpoints, and they are over the records that it has. */
+async function checkCountersigned(test: Test, centre: Centre, unit: Unit, spool: string): Promise<void> {
+  const file = path.join(spool, 'countersigned.jsonl');
+  await until('countersigned checkpoints', () => unit.uplink.counters.checkpointsCountersigned > 0);
+  const rows = await centre.store.db.selectFrom('countersigned').selectAll().orderBy('seq').execute();
+  const kept = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  test.ok(kept.length > 0);
+  for (const line of kept)
+    test.ok(
+      rows.some(({ text }) => text === line),
+      'kept as the centre has it',
+    );
+  const counts = async (): Promise<unknown> => (await fsck(spool)).report;
+  test.match(await counts(), { counts: { countersigned: kept.length }, damage: [] });
+  writeFileSync(file, `${kept.join('\n').replace(/"hash":"[0-9a-f]{4}/, '"hash":"0000')}\n`);
+  test.match(await counts(), { damage: [{ what: 'countersigned' }] }, 'one over another record is told');
+}
 
 async function measure(
   test: Test,

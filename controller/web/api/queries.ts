@@ -8,7 +8,7 @@ import {
   useQuery,
   useQueryClient,
 } from '@tanstack/react-query';
-import type { CoverageShape, PullShape, SessionShape, UnitShape } from '../../api/shapes.js';
+import type { AlarmShape, CoverageShape, PullShape, SessionShape, UnitShape } from '../../api/shapes.js';
 import type { Range } from '../logic/coverage.js';
 import { ApiFault, request } from './client.js';
 import { nowMs } from './clock.js';
@@ -89,6 +89,15 @@ export function useUnit(id: string): UseQueryResult<UnitShape> {
     queryKey: ['unit', id],
     queryFn: ({ signal }) => request<UnitShape>('GET', `/api/units/${encodeURIComponent(id)}`, undefined, signal),
     refetchInterval: FLEET_MS,
+  });
+}
+
+export function useCloseAlarm(unit: string, alarm: string) {
+  const client = useQueryClient();
+  const route = `/api/units/${encodeURIComponent(unit)}/alarms/${encodeURIComponent(alarm)}/close`;
+  return useMutation({
+    mutationFn: (reason: string) => request<AlarmShape>('POST', route, { reason }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ['unit', unit] }),
   });
 }
 

@@ -6,7 +6,10 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 
 export function units(nowMs: number): UnitShape[] {
   const both: ('original' | 'proxy')[] = ['original', 'proxy'];
-  const base = { version: '0.1.0', epoch: '00112233445566778899aabbccddeeff', journal: { next: 48_211, whole: true }, refusals: [] };
+  const base = {
+    ...{ version: '0.1.0', epoch: '00112233445566778899aabbccddeeff', journal: { next: 48_211, whole: true }, refusals: [] },
+    ...{ alarms: [], configuration: null },
+  };
   return [
     {
       ...base,

@@ -8,7 +8,9 @@ import { isUnfinished, rangeOf, type TimelineSpan, useCoverage, usePulls, useUni
 import { HoldDialog } from '../holds/hold-dialog.js';
 import { Live } from '../live/live.js';
 import { type GroupedGap, groupedGaps, type Range, type Row, rowsOf } from '../logic/coverage.js';
+import { Alarms } from '../parts/alarms.js';
 import { CameraChip, UnitStateBadge } from '../parts/badges.js';
+import { Configuration } from '../parts/configuration.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { Position } from '../parts/position.js';
@@ -34,9 +36,11 @@ export function UnitPage({ id }: { id: string }) {
     <Loaded query={unit}>
       {(found) => (
         <Stack gap="md">
+          <Alarms unit={found} />
           <Head unit={found} />
           <Live unit={found} />
           <Footage unit={found} />
+          <Configuration unit={found} />
           <Refusals unit={found} />
         </Stack>
       )}

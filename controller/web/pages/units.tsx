@@ -105,6 +105,11 @@ function UnitCard({ unit }: { unit: UnitShape }) {
           <CameraChip key={camera.id} camera={camera} />
         ))}
       </div>
+      {unit.alarms.length > 0 ? (
+        <Text size="sm" fw={600} c="red">
+          <Icon name="degraded" sizePx={14} /> {t('alarm.title')}
+        </Text>
+      ) : null}
       {unit.refusals.length > 0 ? <Refused unit={unit} /> : null}
     </Paper>
   );

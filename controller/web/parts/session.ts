@@ -12,3 +12,8 @@ export function usePerson(): string {
 export function useMayView(): boolean {
   return useContext(SessionContext)?.role !== 'manager';
 }
+
+/** Seeing to alarms and changing what wagons do is the fleet manager's. The centre enforces it. */
+export function useMayOperate(): boolean {
+  return useContext(SessionContext)?.role === 'manager';
+}

@@ -3,6 +3,7 @@ import type { CameraState, PullShape, UnitShape, Where } from '../../api/shapes.
 import { cause, causeShort } from './en-cause.js';
 import { desk } from './en-desk.js';
 import { problem } from './en-problem.js';
+import { alarm, configuration } from './en-unit.js';
 
 const unitState: Record<UnitShape['state'], string> = {
   recording: 'Recording',
@@ -49,6 +50,8 @@ export const en = {
   where,
   pullState,
   quality,
+  alarm,
+  configuration,
   app: {
     units: 'Wagons',
     pulls: 'Footage requests',

@@ -2,6 +2,7 @@
 import type { Text } from './en.js';
 import { desk } from './fa-desk.js';
 import { problem } from './fa-problem.js';
+import { alarm, configuration } from './fa-unit.js';
 
 export const fa: Text = {
   unitState: {
@@ -82,6 +83,8 @@ export const fa: Text = {
     cancelled: 'لغوشده',
   },
   quality: { proxy: 'نسخهٔ کم‌حجم', original: 'اصل', strip: 'نوار تصویر' },
+  alarm,
+  configuration,
   app: {
     units: 'خودروها',
     pulls: 'درخواست‌های فیلم',
