@@ -98,6 +98,8 @@ export interface DesiredState {
   pulls: DesiredPull[];
   /** All that the unit should hold; left out where it was never asked to hold anything. */
   holds?: DesiredHold[];
+  /** Holds that the unit placed for events, to be let go before their time is over. */
+  lifts?: string[];
 }
 export interface DesiredPull {
   pullId: string;
@@ -129,6 +131,7 @@ export interface DesiredHold {
   /** Also copies and strips, which the unit made; left out, what its cameras sent. */
   made?: true;
 }
+export const LIFTS_MAX = 100;
 /** Holds that one desired state may name. */
 export const HOLDS_MAX = 100;
 /** Pulls that one desired state may name. */

@@ -54,6 +54,8 @@ async function open(name: string) {
       lat_deg: 35.7,
       lon_deg: 51.4,
       fix_utc_ms: T0,
+      power_json: null,
+      power_utc_ms: null,
     })
     .execute();
   await db.insertInto('init').values({ sha256: 'i', codec: 'avc1', base64: '' }).execute();

@@ -5,6 +5,7 @@ import { streamText } from '@longroof/protocol/fragment';
 import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
 import type { UnitTable } from '../store/tables.js';
+import { powerOf } from './power.js';
 import type { CameraState, UnitShape } from './shapes.js';
 import { type CameraStream, readStatusJson, streamsOf } from './streams.js';
 
@@ -62,6 +63,7 @@ export class UnitReader {
         row.lat_deg === null || row.lon_deg === null || row.fix_utc_ms === null
           ? null
           : { latDeg: row.lat_deg, lonDeg: row.lon_deg, at: rfc3339(row.fix_utc_ms) },
+      power: powerOf(row),
       journal: { next: epoch?.next_seq ?? 0, whole: !refusals.some((refusal) => refusal.code === 'LR_JOURNAL_FORK') },
       refusals: refusals.map((refusal) => ({
         code: refusal.code,

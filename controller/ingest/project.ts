@@ -14,6 +14,8 @@ import { projectDisposal, writeDisposals } from './project-disposal.js';
 import { projectDone } from './project-done.js';
 import { projectGap, writeGaps } from './project-gap.js';
 import { projectHold } from './project-hold.js';
+import { projectMark } from './project-mark.js';
+import { projectPower } from './project-power.js';
 import { projectRun } from './project-run.js';
 import { projectStore } from './project-store.js';
 import { projectTrack, writePosition } from './project-track.js';
@@ -57,7 +59,11 @@ const PROJECTIONS: Partial<Record<JournalType, Project>> = {
   dispose: projectDisposal,
   loss: projectDisposal,
   done: projectDone,
-  event: projectStore,
+  event: async (projected, record) => {
+    await projectStore(projected, record);
+    await projectMark(projected, record);
+  },
+  power: projectPower,
   hold: projectHold,
 };
 

@@ -3,6 +3,7 @@
  * portable subset: `text`, `integer` (32 bits) and `double precision`, which holds every whole number that JavaScript can.
  */
 import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
+import { createEvents } from './migration-events.js';
 import { createWorkers } from './migration-workers.js';
 
 type Columns = Record<string, 'text' | 'integer' | 'double precision'>;
@@ -232,6 +233,7 @@ const COPIES: Migration = {
 };
 
 const WORKERS: Migration = { up: (db) => atOnce(db, createWorkers) };
+const EVENTS: Migration = { up: (db) => atOnce(db, createEvents) };
 
 /** Restores from a backup, what each unit has said since, and the footage that was receipted and is neither here nor on a wagon. */
 const RESTORE: Migration = {
@@ -291,5 +293,6 @@ export const migrations: MigrationProvider = {
     '0005-restore': RESTORE,
     '0006-pulls': PULLS,
     '0007-holds': HOLDS,
+    '0008-events': EVENTS,
   }),
 };

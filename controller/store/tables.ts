@@ -4,6 +4,7 @@
  */
 import type { PullRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
+import type { EventTable } from './tables-events.js';
 import type { HoldTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
 
 export interface UnitTable {
@@ -23,6 +24,9 @@ export interface UnitTable {
   lat_deg: number | null;
   lon_deg: number | null;
   fix_utc_ms: number | null;
+  /** The newest `power` record, and when it was written. */
+  power_json: string | null;
+  power_utc_ms: number | null;
 }
 
 export interface EpochTable {
@@ -252,6 +256,7 @@ export interface Tables {
   anchor: AnchorTable;
   reel: ReelTable;
   gap: GapTable;
+  event: EventTable;
   fragment: FragmentTable;
   init: InitTable;
   pull: PullTable;

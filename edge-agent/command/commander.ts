@@ -113,7 +113,7 @@ class PullCommander implements Commander {
   #apply(): void {
     const { desired, progress } = this.#state;
     if (!desired) return;
-    this.#holds.apply(desired.holds);
+    this.#holds.apply(desired.holds, desired.lifts);
     for (const step of planSteps(desired, progress, new Set(this.#running.keys()), this.#options.clock.utc())) this.#execute(step);
   }
 

@@ -7,7 +7,7 @@ import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import { isCameraRendition, isPullRendition } from '@longroof/protocol/fragment';
 import { type DesiredPull, type DesiredState, isRateBps, PULLS_MAX, RATE_CAMERA_MS_MAX } from '@longroof/protocol/messages';
-import { readHolds } from './hold-keeper.js';
+import { readHolds, readLifts } from './hold-keeper.js';
 
 export const PULL_MS_MAX = 24 * 3_600_000;
 const CAMERAS_MAX = 16;
@@ -56,6 +56,7 @@ export function readDesiredState(statement: Record<string, unknown>): DesiredSta
   if (new Set(pulls.map((pull: DesiredPull) => pull.pullId)).size !== pulls.length)
     throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: a pull is named twice');
   readHolds(statement['holds']);
+  readLifts(statement['lifts']);
   return statement as unknown as DesiredState;
 }
 

@@ -74,7 +74,11 @@ t.test('the wall clock: GNSS over NTP over the own clock; a step is an anchor; t
   const clock = new SimClock();
   const anchors: ClockAnchor[] = [];
   let synchronised = false;
-  const wall = new WallClock({ clock, synchronised: () => synchronised, onAnchor: (anchor) => anchors.push(anchor) });
+  const wall = new WallClock({
+    clock,
+    disciplined: () => (synchronised ? { source: 'ntp', errorMs: 100, name: '' } : undefined),
+    onAnchor: (anchor) => anchors.push(anchor),
+  });
   wall.tick();
   t.match(anchors.at(-1), { source: 'rtc' });
   synchronised = true;

@@ -7,7 +7,7 @@ import { isCameraRendition, parseStreamText } from '@longroof/protocol/fragment'
 import type { JournalBodies } from '@longroof/protocol/journal';
 import type { Reel } from './reels.js';
 import { reelsIn } from './select.js';
-import type { HoldRequest } from './spool.js';
+import type { HoldRequest, StandingHold } from './spool.js';
 import type { CoreState } from './state.js';
 import { WallIndex } from './wall-index.js';
 
@@ -77,6 +77,10 @@ export function placeHold(state: CoreState, request: HoldRequest, settled: (outc
     state.pendingWrites.push(() => {
       for (const id of reels.ids) state.index.addHeld(id, request.holdId);
     });
+}
+
+export function standingHolds({ index }: CoreState): StandingHold[] {
+  return index.holds().map(({ id: holdId, body }) => ({ holdId, reviewUtcMs: (JSON.parse(body) as HoldBody).reviewUtcMs }));
 }
 
 /** False when there is no such hold. */

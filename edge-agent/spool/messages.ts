@@ -39,7 +39,7 @@ export type Call =
   | { what: 'voided'; afterReel: number }
   | { what: 'hold'; request: HoldRequest }
   | { what: 'releaseHold'; holdId: string }
-  | { what: 'holdIds' }
+  | { what: 'holds' }
   | { what: 'close' };
 
 export type ToWorker =

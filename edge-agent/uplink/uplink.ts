@@ -3,7 +3,8 @@
  * none, and runs both lanes over it. Everything it has to send lives in the spool; nothing piles up here while the controller is away.
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
-import type { Clock, Timer } from '@longroof/base/clock';
+import { BUILD_UTC_MS } from '@longroof/base/build';
+import { type Clock, rfc3339, type Timer, type UtcMs } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
@@ -33,6 +34,8 @@ export interface UplinkOptions {
   clock: Clock;
   log: Log;
   status: () => StatusMessage['streams'];
+  /** The system's clock, by which TLS checks certificates; `clock` has what the unit believes. */
+  systemUtc?: () => UtcMs;
   version: string;
 }
 
@@ -48,6 +51,8 @@ export interface Uplink {
    * refused. Throws LR_UPLINK_QUEUE when too many wait, and rejects with LR_CANCELLED at `stop`.
    */
   enqueue(fragment: StoredFragment, priority: number): Promise<Outcome>;
+  /** Says goodbye and keeps away from the centre, until told otherwise. */
+  rest(isResting: boolean): void;
   /** Says goodbye and closes. */
   stop(): Promise<void>;
   /** Welcomed by the controller. */
@@ -76,6 +81,7 @@ class MqttUplink implements Uplink {
   #statusTimer: Timer | undefined;
   #stable: Timer | undefined;
   #fault: Fault | undefined;
+  #resting: { over: Promise<void>; wake: () => void } | undefined;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
@@ -123,26 +129,51 @@ class MqttUplink implements Uplink {
     });
   }
 
+  rest(isResting: boolean): void {
+    if (isResting === (this.#resting !== undefined)) return;
+    this.#options.log.info({}, isResting ? 'the link rests' : 'the link rests no more');
+    if (!isResting) {
+      this.#resting?.wake();
+      this.#resting = undefined;
+      return;
+    }
+    let wake = (): void => undefined;
+    const over = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.#resting = { over, wake };
+    void this.#goodbye();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#resting?.wake();
     this.#offers.end();
     this.#footage.end(stopped());
     this.#statusTimer?.cancel();
-    const link = this.#link;
-    if (link) {
-      link.publishRetained('status', this.#status(false));
-      const late = this.#options.clock.after(END_MS, () => void link.end('now'));
-      await link.end('orderly');
-      late.cancel();
-    }
+    await this.#goodbye();
     await this.#running;
+  }
+
+  async #goodbye(): Promise<void> {
+    const link = this.#link;
+    if (!link) return;
+    link.publishRetained('status', this.#status(false));
+    const late = this.#options.clock.after(END_MS, () => void link.end('now'));
+    await link.end('orderly');
+    late.cancel();
   }
 
   async #run(): Promise<void> {
     const { clock, log } = this.#options;
     while (!this.#stopping.signal.aborted) {
+      if (this.#resting) {
+        await this.#resting.over;
+        continue;
+      }
       const fault = await this.#connectOnce().catch((error: unknown) => toFault(error, 'uplink'));
       if (this.#stopping.signal.aborted) return;
+      if (this.#resting) continue;
       const waitMs = this.#backoff.nextMs();
       if (fault.code !== this.#fault?.code || this.#backoff.failures === 1)
         log.warn({ error: fault, waitMs: Math.round(waitMs) }, 'no connection to the controller');
@@ -155,7 +186,8 @@ class MqttUplink implements Uplink {
 
   /** Runs one connection to its end and says why it ended. */
   async #connectOnce(): Promise<Fault> {
-    const { config, identity, clock } = this.#options;
+    const { config, identity, clock, systemUtc } = this.#options;
+    if (systemUtc) checkTlsClock(systemUtc());
     const pems = identity();
     const session = this.#session(pems);
     let link: Link;
@@ -174,7 +206,7 @@ class MqttUplink implements Uplink {
     this.counters.connects += 1;
     this.#link = link;
     try {
-      if (this.#stopping.signal.aborted) throw stopped();
+      if (this.#stopping.signal.aborted || this.#resting) throw stopped();
       const late = clock.after(SUBSCRIBE_MS, () => void link.end('now'));
       await link.subscribe().finally(() => late.cancel());
       link.publishRetained('status', this.#status(true));
@@ -220,6 +252,14 @@ class MqttUplink implements Uplink {
     const message: StatusMessage = { online, epoch, run, utcMs: clock.utc(), streams: status(), version };
     return Buffer.from(canonicalJson(message as unknown as Json));
   }
+}
+
+/** An expired certificate is good again for a clock that was set back, and a new one is not yet. */
+function checkTlsClock(utcMs: UtcMs): void {
+  if (utcMs >= BUILD_UTC_MS) return;
+  throw new Fault('unavailable', 'LR_UPLINK_CLOCK', `the clock shows ${rfc3339(utcMs)}, before this program was made`, {
+    hint: 'Certificates cannot be checked by it. Enable longroof-clock.service, and let chrony or GNSS set the clock.',
+  });
 }
 
 function stopped(): Fault {

@@ -8,7 +8,15 @@ import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { Random } from '@longroof/base/random';
 import { systemMemory } from '@longroof/edge-agent/capture/arena';
-import type { DurableStream, HoldRequest, Selection, Spool, SpoolStats, StoredFragment } from '@longroof/edge-agent/spool/spool';
+import type {
+  DurableStream,
+  HoldRequest,
+  Selection,
+  Spool,
+  SpoolStats,
+  StandingHold,
+  StoredFragment,
+} from '@longroof/edge-agent/spool/spool';
 import type { FragmentMeta, StreamName } from '@longroof/protocol/fragment';
 import { GENESIS_PREV, type JournalBodies, type JournalRecord, type JournalType, recordHash, recordText } from '@longroof/protocol/journal';
 
@@ -24,7 +32,7 @@ export class MemorySpool implements Spool {
   readonly inits = new Map<string, Buffer>();
   acknowledgedNext = 0;
   storeEpoch: string | undefined;
-  readonly holds = new Map<string, HoldRequest>();
+  readonly placed = new Map<string, HoldRequest>();
   /** Released by an earlier store only. */
   readonly voids = new Set<MemoryFragment>();
   reads = 0;
@@ -186,14 +194,14 @@ export class MemorySpool implements Spool {
   closeStream(): void {}
   noteClock(): void {}
   async hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number }> {
-    this.holds.set(request.holdId, request);
+    this.placed.set(request.holdId, request);
     return { placed: true, bytes: 0 };
   }
   async releaseHold(holdId: string): Promise<boolean> {
-    return this.holds.delete(holdId);
+    return this.placed.delete(holdId);
   }
-  async holdIds(): Promise<string[]> {
-    return [...this.holds.keys()];
+  async holds(): Promise<StandingHold[]> {
+    return [...this.placed.values()];
   }
   stats(): SpoolStats {
     throw new Fault('internal', 'LR_TEST', 'not in this stand-in');

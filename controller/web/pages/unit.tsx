@@ -9,6 +9,7 @@ import { CameraChip, UnitStateBadge } from '../parts/badges.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { Position } from '../parts/position.js';
+import { Power } from '../parts/power.js';
 import { useMayView } from '../parts/session.js';
 import { Empty, Loaded } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
@@ -59,6 +60,14 @@ function Head({ unit }: { unit: UnitShape }) {
         <dd>
           <Position position={unit.position} />
         </dd>
+        {unit.power ? (
+          <>
+            <dt>{t('power.label')}</dt>
+            <dd>
+              <Power power={unit.power} />
+            </dd>
+          </>
+        ) : null}
         {unit.version ? (
           <>
             <dt>{t('units.version')}</dt>
@@ -150,7 +159,7 @@ function Shown({ data, selection, onSelect, onSpan }: ShownProps) {
   if (rows.length === 0) return <Empty title={t('unit.empty')} />;
   return (
     <>
-      <Timeline rows={rows} span={range} selection={selection} onSelect={onSelect} />
+      <Timeline rows={rows} events={data.events} span={range} selection={selection} onSelect={onSelect} />
       <SelectionBar
         selection={selection}
         onClear={() => onSelect(undefined)}
