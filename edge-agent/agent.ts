@@ -6,7 +6,7 @@ import type { Clock, Timer } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
 import type { Fault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
-import { checkReload, renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
+import { checkReload, type UnitConfig } from '@longroof/protocol/unit-config';
 import { type Commander, createCommander } from './command/commander.js';
 import type { RunAs } from './derive/low-child.js';
 import type { StripMaker } from './derive/strip-maker.js';
@@ -17,14 +17,15 @@ import { openPatiently } from './open-patiently.js';
 import { Positions } from './positions.js';
 import { Power } from './power.js';
 import { Recorder } from './recorder.js';
-import type { SpoolOptions } from './spool/open.js';
 import type { Spool } from './spool/spool.js';
-import { retentionOf, startStrips } from './strips.js';
+import { spoolOptionsOf } from './spool-options.js';
+import { type AgentStatus, statusOf } from './status.js';
+import { startStrips } from './strips.js';
 import { startTime, type UnitTime } from './time.js';
 import { readLinkIdentity } from './uplink/identity.js';
 import { createUplink, type Uplink } from './uplink/uplink.js';
 import { VERSION } from './version.js';
-import { Vitals } from './vitals.js';
+import { SAMPLE_MS, Vitals } from './vitals.js';
 
 export interface AgentOptions {
   config: UnitConfig;
@@ -112,7 +113,7 @@ export class Agent {
     const { metrics } = this.#config;
     if (metrics) {
       const gauges = () => this.#vitals?.gauges() ?? [];
-      this.#endpoint = await openEndpoint({ port: metrics.port, health: () => this.#report(), gauges });
+      this.#endpoint = await openEndpoint({ port: metrics.port, health: () => this.#report(), status: () => this.#status(), gauges });
     }
     let settled: (fault?: Fault) => void = () => undefined;
     const firstFault = new Promise<Fault | undefined>((resolve) => {
@@ -143,27 +144,24 @@ export class Agent {
     };
   }
 
-  #spoolOptions(): SpoolOptions {
-    const { clock, disk, log } = this.#options;
-    const config = this.#config;
-    return {
-      path: config.spool.path,
-      quotaBytes: config.spool.quota,
-      retention: retentionOf(config),
-      enduranceBytes: config.spool.endurance,
-      unit: config.unit,
-      journalKeyPem: disk.readFile(`${config.identity}/journal.key`).toString('utf8'),
-      version: VERSION,
-      configSha256: this.#options.configSha256,
-      cameras: config.cameras.map((camera) => ({ camera: camera.id, renditions: renditionsOf(camera) })),
-      clock,
-      log,
-    };
+  #status(): AgentStatus | undefined {
+    const [vitals, time] = [this.#vitals, this.#time];
+    if (!vitals || !time) return undefined;
+    return statusOf({
+      ...{ unit: this.#config.unit, report: this.#report(), clock: this.#options.clock, spool: this.#spool, time, vitals },
+      ...{ power: this.#power?.now, hasBoard: this.#config.board !== undefined, uplink: this.#uplink },
+      ...{ positions: this.#positions?.state(), marks: this.#marks?.count ?? 0 },
+    });
   }
 
   async #run(runStartMonoMs: number, failed: (fault: Fault) => void): Promise<void> {
     const { clock, disk, log } = this.#options;
-    this.#spool = await openPatiently(() => this.#spoolOptions(), { clock, log, signal: this.#giveUp.signal, failed });
+    this.#spool = await openPatiently(() => spoolOptionsOf(this.#options, this.#config), {
+      clock,
+      log,
+      signal: this.#giveUp.signal,
+      failed,
+    });
     this.#time = await startTime({ clock, disk, log, spool: this.#spool, chrony: this.#config.chrony });
     const { wall } = this.#time;
     this.#recorder = new Recorder({
@@ -185,6 +183,7 @@ export class Agent {
     this.#startUplink();
     this.#startStrips(vitals);
     this.#timers.push(clock.every(1000, () => wall.tick()));
+    this.#timers.push(clock.every(SAMPLE_MS, () => void vitals.daysLeft));
     this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', vitals.record())));
   }
 

@@ -28,6 +28,8 @@ const TRUSTED_ERROR_MS = 3_600_000;
 
 interface Held {
   id: string;
+  /** All from here on is held, by this one and those before it. */
+  sinceMonoMs: MonoMs;
   fromMonoMs: MonoMs;
   toMonoMs: MonoMs;
 }
@@ -52,7 +54,7 @@ export class Marks {
     this.#count += 1;
     const policy = config[kind];
     const before = this.#held.get(kind);
-    const isCovered = before !== undefined && before.fromMonoMs <= atMonoMs && atMonoMs + policy.after <= before.toMonoMs;
+    const isCovered = before !== undefined && before.sinceMonoMs <= atMonoMs - policy.before && atMonoMs + policy.after <= before.toMonoMs;
     const held = isCovered ? before : spanOf(policy, before, atMonoMs);
     const claim = this.#options.claim(atMonoMs);
     const slackMs = Math.min(SLACK_MS_MAX, claim.errorMs);
@@ -100,8 +102,8 @@ function isOver(holdId: string, reviewUtcMs: UtcMs, nowUtcMs: UtcMs): boolean {
 function spanOf({ before, after }: EventPolicy, last: Held | undefined, atMonoMs: MonoMs): Held {
   const id = eventId(randomUUID());
   const isRunning = last !== undefined && last.toMonoMs > atMonoMs - before;
-  if (isRunning) return { id, fromMonoMs: last.toMonoMs, toMonoMs: atMonoMs + 2 * after };
-  return { id, fromMonoMs: atMonoMs - before, toMonoMs: atMonoMs + after };
+  if (isRunning) return { id, sinceMonoMs: last.sinceMonoMs, fromMonoMs: last.toMonoMs, toMonoMs: atMonoMs + 2 * after };
+  return { id, sinceMonoMs: atMonoMs - before, fromMonoMs: atMonoMs - before, toMonoMs: atMonoMs + after };
 }
 
 /** So many fixes in a row above the limit count; it must be slower by so much before the next counts. */

@@ -109,6 +109,7 @@ t.test('coverage: where footage is, why there is none', async (t) => {
         ],
       },
     ],
+    events: [],
   });
   const part = await coverage.read({ unit: 'wagon-1', camera: 'front', fromMs: T0 + 130_000, toMs: T0 + 200_000 });
   t.same(

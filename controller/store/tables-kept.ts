@@ -1,5 +1,6 @@
-/** Tables of what is to be kept and of what came back: holds, restores from a backup, and the footage that is lost. */
+/** Tables of what is to be kept and of what came back: events, holds, restores from a backup, and the footage that is lost. */
 import type { Rendition } from '@longroof/protocol/fragment';
+import type { MarkKind } from '@longroof/protocol/marks';
 
 export interface HoldTable {
   id: string;
@@ -62,4 +63,22 @@ export interface LostTable {
   noted_utc_ms: number;
   /** Of this store when it learnt of it. */
   store_epoch: string;
+}
+
+/** An event that protects footage. */
+export interface EventTable {
+  unit: string;
+  epoch: string;
+  /** Of its journal record. */
+  seq: number;
+  run: number;
+  kind: MarkKind;
+  at_mono_ms: number;
+  at_utc_ms: number;
+  wall_error_ms: number;
+  /** Of the ignition: switched on. */
+  turned_on: number;
+  value: number | null;
+  /** The hold that protects it, if any. */
+  hold: string | null;
 }

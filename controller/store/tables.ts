@@ -4,8 +4,7 @@
  */
 import type { PullRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
-import type { EventTable } from './tables-events.js';
-import type { HoldTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
+import type { EventTable, HoldTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
 
 export interface UnitTable {
   unit: string;

@@ -2,9 +2,10 @@
  * 4. The uplink: keeps one connection to the controller, with a pause that grows to 30 s and differs from unit to unit when there is
  * none, and runs both lanes over it. Everything it has to send lives in the spool; nothing piles up here while the controller is away.
  */
-import { canonicalJson, type Json } from '@longroof/base/canonical';
+
 import { BUILD_UTC_MS } from '@longroof/base/build';
-import { type Clock, rfc3339, type Timer, type UtcMs } from '@longroof/base/clock';
+import { canonicalJson, type Json } from '@longroof/base/canonical';
+import { type Clock, type MonoMs, rfc3339, type Timer, type UtcMs } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
@@ -57,6 +58,9 @@ export interface Uplink {
   stop(): Promise<void>;
   /** Welcomed by the controller. */
   readonly connected: boolean;
+  /** When the controller was last there; undefined before it first was. */
+  readonly contactMonoMs: MonoMs | undefined;
+  readonly resting: boolean;
   /** Why there is no connection, while there is none. */
   readonly fault: Fault | undefined;
   readonly counters: Readonly<UplinkCounters>;
@@ -81,6 +85,7 @@ class MqttUplink implements Uplink {
   #statusTimer: Timer | undefined;
   #stable: Timer | undefined;
   #fault: Fault | undefined;
+  #contactMonoMs: MonoMs | undefined;
   #resting: { over: Promise<void>; wake: () => void } | undefined;
 
   constructor(options: UplinkOptions) {
@@ -102,6 +107,14 @@ class MqttUplink implements Uplink {
 
   get connected(): boolean {
     return this.counters.connected === 1;
+  }
+
+  get contactMonoMs(): MonoMs | undefined {
+    return this.connected ? this.#options.clock.mono() : this.#contactMonoMs;
+  }
+
+  get resting(): boolean {
+    return this.#resting !== undefined;
   }
 
   get fault(): Fault | undefined {
@@ -214,6 +227,7 @@ class MqttUplink implements Uplink {
       return await link.closed;
     } finally {
       this.#stable?.cancel();
+      this.#contactMonoMs = this.contactMonoMs;
       this.counters.connected = 0;
       session.close();
       this.#link = undefined;

@@ -9,7 +9,7 @@ export function Power({ power }: { power: NonNullable<UnitShape['power']> }) {
   const format = useFormat();
   const { mode, reason, supplyV, left, nextContact } = power;
   const parts = [`${t(`power.mode.${mode}`)}: ${t(`power.reason.${reason}`, { defaultValue: reason })}`];
-  if (supplyV !== null) parts.push(t('power.volts', { volts: format.number(Math.round(supplyV * 10) / 10) }));
+  if (supplyV !== null) parts.push(t('power.volts', { volts: format.number(supplyV, 1) }));
   if (left)
     parts.push(
       t('power.left', { hours: format.number(Math.round(left.cameraHours)), error: format.number(Math.round(left.errorCameraHours)) }),
