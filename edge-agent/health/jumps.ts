@@ -13,6 +13,8 @@ export interface Jump {
 
 /** Over ground; no wagon drives so fast. */
 const SPEED_MPS_MAX = 85;
+/** A receiver that has just found its satellites sets its time right by parts of a second. */
+const BACK_S_MAX = 1;
 /** What the receiver's scatter may add where it tells no error. */
 const SCATTER_M = 50;
 const EARTH_RADIUS_M = 6_371_000;
@@ -31,7 +33,7 @@ export function jumpOf(before: Fix | undefined, fix: Fix): Jump | undefined {
   if (!before) return undefined;
   const seconds = (fix.utcMs - before.utcMs) / 1000;
   const metres = distanceM(before, fix);
-  if (seconds < 0) return { why: 'back-in-time', distanceM: metres, seconds };
+  if (seconds < -BACK_S_MAX) return { why: 'back-in-time', distanceM: metres, seconds };
   // By whichever clock more time has passed: a receiver whose time jumps forward has not moved.
   const passedS = Math.min(seconds, Math.max(1, (fix.monoMs - before.monoMs) / 1000 + 2));
   const allowedM = passedS * SPEED_MPS_MAX + (before.errorM ?? SCATTER_M) + (fix.errorM ?? SCATTER_M) + SCATTER_M;

@@ -67,6 +67,27 @@ t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   await become('ok front.proxy:recording front:recording rear:recording');
   t.match(await command('status'), /^Driving for \d+ s because the ignition is on, 12\.6 V\.$/);
 
+  const status = async (...args: string[]): Promise<string> =>
+    run(process.execPath, [AGENT, 'status', '--port', port, ...args]).then(
+      ({ stdout }) => stdout,
+      (error: { stdout?: string; stderr?: string }) => `${error.stdout}${error.stderr}`,
+    );
+  await command('sim', 'braking', '7.5');
+  await command('sim', 'panic', 'on');
+  const page = await until('both events', async () => {
+    const text = await status();
+    return /Events +2 since/.test(text) && text;
+  });
+  t.match(
+    page,
+    /^Unit +wagon-1, version .*: all is well\nPower +Driving for \d+ s because the ignition is on, 12\.6 V\.\nCameras +recording: /,
+  );
+  t.match(
+    page,
+    /\nSpool +ok, [\d.]+ GB of 2\.0 GB used, .*\nLink +no centre is configured\nClock +\S+Z, by \w+, right within .*\nGNSS +no receiver/,
+  );
+  t.match(JSON.parse(await status('--json')), { unit: 'wagon-1', ok: true, events: 2, power: { mode: 'driving' }, link: null });
+
   await command('sim', 'ignition', 'off');
   await until('parked', async () => /^Parked watch .* because the ignition was switched off/.test(await command('status')));
   await command('sim', 'supply', '12.0');
@@ -103,6 +124,21 @@ t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   );
   t.match(bodies('power').at(-2), { mode: 'shutdown', reason: 'battery-low' });
   t.ok(bodies('event').some((body) => body['event'] === 'board-ignition'));
+  const marks = bodies('event').flatMap((body) => (body['event'] === 'mark' ? [body['detail'] as Body] : []));
+  t.match(
+    marks
+      .slice(0, 2)
+      .map((mark) => mark['kind'])
+      .sort(),
+    ['braking', 'panic'],
+  );
+  const braking = marks.find((mark) => mark['kind'] === 'braking')?.['value'] as number;
+  t.ok(Math.abs(braking - 7.5) < 0.1, `${braking} m/s2`);
+  for (const { hold } of marks as { hold: Body }[]) {
+    const placed = bodies('hold').find((body) => body['holdId'] === hold['holdId']);
+    if (placed) t.match(placed, { action: 'placed', cameras: ['front', 'rear'], fromUtcMs: hold['fromUtcMs'], toUtcMs: hold['toUtcMs'] });
+  }
+  t.ok(bodies('hold').length >= 2, 'panic and braking are held');
   t.match(
     bodies('gap')
       .filter((body) => body['cause'] === 'power-saving')
@@ -112,6 +148,7 @@ t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   );
   // The power goes now: nothing may have been left in memory.
   await agent.stop('SIGKILL');
+  t.match(await status(), /LR_STATUS_AGENT: no agent answers on port \d+[\s\S]*Is longroof-agent running/);
   t.match(await command('status'), /^Shutting down/);
   t.match(await fsck(path.join(folder, 'spool')), { code: 0 });
   t.equal(await board.stop('SIGTERM'), 0, 'the board outlives the agent');
