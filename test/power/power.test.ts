@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { makeMedia, SMALL } from '../peers/media.js';
 import { startProgram, until } from '../peers/program.js';
 import { startRtspServer } from '../peers/rtsp/server.js';
@@ -15,6 +15,46 @@ const BOARD = bin('firmware', 'longroof-board');
 const AGENT = bin('edge-agent', 'longroof-agent');
 
 type Body = Record<string, unknown>;
+
+type Ask = (...args: string[]) => Promise<string>;
+
+/** Braking and a panic button, and the page of state that counts them. */
+async function eventsAreTold(t: Test, command: Ask, status: Ask): Promise<void> {
+  await command('sim', 'braking', '7.5');
+  await command('sim', 'panic', 'on');
+  const page = await until('both events', async () => {
+    const text = await status();
+    return /Events +2 since/.test(text) && text;
+  });
+  t.match(
+    page,
+    /^Unit +wagon-1, version .*: all is well\nPower +Driving for \d+ s because the ignition is on, 12\.6 V\.\nCameras +recording: /,
+  );
+  t.match(
+    page,
+    /\nSpool +ok, [\d.]+ GB of 2\.0 GB used, .*\nLink +no centre is configured\nClock +\S+Z, by \w+, right within .*\nGNSS +no receiver/,
+  );
+  t.match(JSON.parse(await status('--json')), { unit: 'wagon-1', ok: true, events: 2, power: { mode: 'driving' }, link: null });
+}
+
+/** Each is a mark in the journal, and its footage is held. */
+function eventsAreKept(t: Test, bodies: (type: string) => Body[]): void {
+  const marks = bodies('event').flatMap((body) => (body['event'] === 'mark' ? [body['detail'] as Body] : []));
+  t.match(
+    marks
+      .slice(0, 2)
+      .map((mark) => mark['kind'])
+      .sort(),
+    ['braking', 'panic'],
+  );
+  const braking = marks.find((mark) => mark['kind'] === 'braking')?.['value'] as number;
+  t.ok(Math.abs(braking - 7.5) < 0.1, `${braking} m/s2`);
+  for (const { hold } of marks as { hold: Body }[]) {
+    const placed = bodies('hold').find((body) => body['holdId'] === hold['holdId']);
+    if (placed) t.match(placed, { action: 'placed', cameras: ['front', 'rear'], fromUtcMs: hold['fromUtcMs'], toUtcMs: hold['toUtcMs'] });
+  }
+  t.ok(bodies('hold').length >= 2, 'panic and braking are held');
+}
 
 t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   // Sockets have short paths.
@@ -72,21 +112,7 @@ t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
       ({ stdout }) => stdout,
       (error: { stdout?: string; stderr?: string }) => `${error.stdout}${error.stderr}`,
     );
-  await command('sim', 'braking', '7.5');
-  await command('sim', 'panic', 'on');
-  const page = await until('both events', async () => {
-    const text = await status();
-    return /Events +2 since/.test(text) && text;
-  });
-  t.match(
-    page,
-    /^Unit +wagon-1, version .*: all is well\nPower +Driving for \d+ s because the ignition is on, 12\.6 V\.\nCameras +recording: /,
-  );
-  t.match(
-    page,
-    /\nSpool +ok, [\d.]+ GB of 2\.0 GB used, .*\nLink +no centre is configured\nClock +\S+Z, by \w+, right within .*\nGNSS +no receiver/,
-  );
-  t.match(JSON.parse(await status('--json')), { unit: 'wagon-1', ok: true, events: 2, power: { mode: 'driving' }, link: null });
+  await eventsAreTold(t, command, status);
 
   await command('sim', 'ignition', 'off');
   await until('parked', async () => /^Parked watch .* because the ignition was switched off/.test(await command('status')));
@@ -124,21 +150,7 @@ t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   );
   t.match(bodies('power').at(-2), { mode: 'shutdown', reason: 'battery-low' });
   t.ok(bodies('event').some((body) => body['event'] === 'board-ignition'));
-  const marks = bodies('event').flatMap((body) => (body['event'] === 'mark' ? [body['detail'] as Body] : []));
-  t.match(
-    marks
-      .slice(0, 2)
-      .map((mark) => mark['kind'])
-      .sort(),
-    ['braking', 'panic'],
-  );
-  const braking = marks.find((mark) => mark['kind'] === 'braking')?.['value'] as number;
-  t.ok(Math.abs(braking - 7.5) < 0.1, `${braking} m/s2`);
-  for (const { hold } of marks as { hold: Body }[]) {
-    const placed = bodies('hold').find((body) => body['holdId'] === hold['holdId']);
-    if (placed) t.match(placed, { action: 'placed', cameras: ['front', 'rear'], fromUtcMs: hold['fromUtcMs'], toUtcMs: hold['toUtcMs'] });
-  }
-  t.ok(bodies('hold').length >= 2, 'panic and braking are held');
+  eventsAreKept(t, bodies);
   t.match(
     bodies('gap')
       .filter((body) => body['cause'] === 'power-saving')
