@@ -18,6 +18,23 @@ type Body = Record<string, unknown>;
 
 type Ask = (...args: string[]) => Promise<string>;
 
+/** What /healthz says of the agent and of each stream. */
+async function streamsText(port: string): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
+  const health = (await answer.json()) as { status: string; streams: Record<string, { state: string }> };
+  return `${health.status} ${Object.entries(health.streams)
+    .map(([name, { state }]) => `${name}:${state}`)
+    .sort()
+    .join(' ')}`;
+}
+
+function statusPage(port: string, ...args: string[]): Promise<string> {
+  return run(process.execPath, [AGENT, 'status', '--port', port, ...args]).then(
+    ({ stdout }) => stdout,
+    (error: { stdout?: string; stderr?: string }) => `${error.stdout}${error.stderr}`,
+  );
+}
+
 /** Braking and a panic button, and the page of state that counts them. */
 async function eventsAreTold(t: Test, command: Ask, status: Ask): Promise<void> {
   await command('sim', 'braking', '7.5');
@@ -94,24 +111,13 @@ t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   const agent = startProgram(process.execPath, [AGENT, '--config', unitFile]);
   t.teardown(() => agent.stop('SIGKILL'));
   const [, port] = (await agent.says(/"metricsPort":(\d+)/)) as unknown as [string, string];
-  const streams = async (): Promise<string> => {
-    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
-    const health = (await answer.json()) as { status: string; streams: Record<string, { state: string }> };
-    return `${health.status} ${Object.entries(health.streams)
-      .map(([name, { state }]) => `${name}:${state}`)
-      .sort()
-      .join(' ')}`;
-  };
+  const streams = (): Promise<string> => streamsText(port);
   const become = (what: string): Promise<unknown> => until(what, async () => (await streams()) === what);
 
   await become('ok front.proxy:recording front:recording rear:recording');
   t.match(await command('status'), /^Driving for \d+ s because the ignition is on, 12\.6 V\.$/);
 
-  const status = async (...args: string[]): Promise<string> =>
-    run(process.execPath, [AGENT, 'status', '--port', port, ...args]).then(
-      ({ stdout }) => stdout,
-      (error: { stdout?: string; stderr?: string }) => `${error.stdout}${error.stderr}`,
-    );
+  const status = (...args: string[]): Promise<string> => statusPage(port, ...args);
   await eventsAreTold(t, command, status);
 
   await command('sim', 'ignition', 'off');
