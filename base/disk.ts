@@ -11,6 +11,8 @@ export interface DiskStat {
   bytes: number;
   isFile: boolean;
   isDirectory: boolean;
+  /** When its content was last changed, by the system's clock of then. */
+  changedUtcMs?: number;
 }
 
 export interface DiskSpace {
@@ -135,7 +137,7 @@ export const systemDisk: Disk = {
   stat(file) {
     try {
       const stat = fs.statSync(file);
-      return { bytes: stat.size, isFile: stat.isFile(), isDirectory: stat.isDirectory() };
+      return { bytes: stat.size, isFile: stat.isFile(), isDirectory: stat.isDirectory(), changedUtcMs: stat.mtimeMs };
     } catch (error) {
       if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
       throw toFault(error, `stat ${file}`);

@@ -6,7 +6,7 @@ import type { Clock, Timer } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
 import type { Fault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
-import { renditionsOf, type UnitConfig } from '@longroof/protocol/unit-config';
+import type { UnitConfig } from '@longroof/protocol/unit-config';
 import { type Commander, createCommander } from './command/commander.js';
 import { keptSettings } from './command/configuration-keeper.js';
 import { Configured } from './configured.js';
@@ -14,21 +14,22 @@ import type { RunAs } from './derive/low-child.js';
 import type { StripMaker } from './derive/strip-maker.js';
 import { runAsUser } from './derive/user.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
-import { Gnss } from './health/gnss.js';
-import { TrackLog } from './health/track-log.js';
-import { WallClock } from './health/wall-clock.js';
 import { type Links, openLinks } from './links.js';
+import { Marks, SpeedWatch } from './marks.js';
 import { openPatiently } from './open-patiently.js';
+import { Positions } from './positions.js';
 import { Power } from './power.js';
 import { Recorder } from './recorder.js';
 import type { SpoolOptions } from './spool/open.js';
 import type { Spool } from './spool/spool.js';
-import { retentionOf, startStrips } from './strips.js';
-import { clockSynchronised } from './synchronised.js';
+import { spoolOptionsOf } from './spool-options.js';
+import { type AgentStatus, statusOf } from './status.js';
+import { startStrips } from './strips.js';
+import { startTime, type UnitTime } from './time.js';
 import { readLinkIdentity } from './uplink/identity.js';
 import { createUplink, type Uplink } from './uplink/uplink.js';
 import { VERSION } from './version.js';
-import { Vitals } from './vitals.js';
+import { SAMPLE_MS, Vitals } from './vitals.js';
 
 export interface AgentOptions {
   config: UnitConfig;
@@ -43,19 +44,20 @@ const GOODBYE_MS = 700;
 const HEALTH_MS = 5 * 60_000;
 /** Longer than this the start waits for no disk: the agent runs, and goes on opening. */
 const OPEN_MS = 10_000;
-const GPSD_PORT = 2947;
 const MQTTS_PORT = 8883;
+/** Holds of events that are over are let go. */
+const LET_GO_MS = 3_600_000;
 
 export class Agent {
   readonly #options: AgentOptions;
   readonly #timers: Timer[] = [];
-  readonly #tracks = new TrackLog();
   readonly #configured: Configured;
   #spool!: Spool;
-  #wall!: WallClock;
+  #time!: UnitTime;
   #recorder: Recorder | undefined;
   #vitals: Vitals | undefined;
-  #gnss: Gnss | undefined;
+  #positions: Positions | undefined;
+  #marks: Marks | undefined;
   #power: Power | undefined;
   #endpoint: Endpoint | undefined;
   #uplink: Uplink | undefined;
@@ -97,7 +99,8 @@ export class Agent {
     this.#giveUp.abort();
     await this.#opening;
     for (const timer of this.#timers) timer.cancel();
-    this.#gnss?.stop();
+    this.#positions?.stop();
+    this.#time?.stop();
     this.#power?.stop();
     await Promise.all([this.#commander?.stop(), this.#strips?.stop()]);
     const goodbye = this.#uplink?.stop().then(() => this.#links?.budget?.end());
@@ -108,7 +111,7 @@ export class Agent {
   async #endRecording(recorder: Recorder, goodbye: Promise<void> | undefined): Promise<void> {
     await recorder.stop();
     await Promise.race([goodbye, this.#options.clock.sleep(GOODBYE_MS)]);
-    const points = this.#tracks.flush();
+    const points = this.#positions?.flush();
     if (points) this.#record('track', { points });
     await this.#spool.close();
   }
@@ -119,7 +122,7 @@ export class Agent {
     const { metrics } = this.#config;
     if (metrics) {
       const gauges = () => this.#vitals?.gauges() ?? [];
-      this.#endpoint = await openEndpoint({ port: metrics.port, health: () => this.#report(), gauges });
+      this.#endpoint = await openEndpoint({ port: metrics.port, health: () => this.#report(), status: () => this.#status(), gauges });
     }
     let settled: (fault?: Fault) => void = () => undefined;
     const firstFault = new Promise<Fault | undefined>((resolve) => {
@@ -151,39 +154,32 @@ export class Agent {
   }
 
   #spoolOptions(): SpoolOptions {
-    const { clock, disk, log } = this.#options;
+    const { disk, log } = this.#options;
     this.#configured.restore(keptSettings(disk, this.#config.spool.path, log));
-    const config = this.#config;
-    return {
-      path: config.spool.path,
-      quotaBytes: config.spool.quota,
-      retention: retentionOf(config),
-      enduranceBytes: config.spool.endurance,
-      unit: config.unit,
-      journalKeyPem: disk.readFile(`${config.identity}/journal.key`).toString('utf8'),
-      version: VERSION,
-      configSha256: this.#options.configSha256,
-      cameras: config.cameras.map((camera) => ({ camera: camera.id, renditions: renditionsOf(camera) })),
-      clock,
-      log,
-    };
+    return spoolOptionsOf(this.#options, this.#config);
+  }
+
+  #status(): AgentStatus | undefined {
+    const [vitals, time] = [this.#vitals, this.#time];
+    if (!vitals || !time) return undefined;
+    return statusOf({
+      ...{ unit: this.#config.unit, report: this.#report(), clock: this.#options.clock, spool: this.#spool, time, vitals },
+      ...{ power: this.#power?.now, hasBoard: this.#config.board !== undefined, uplink: this.#uplink },
+      ...{ positions: this.#positions?.state(), marks: this.#marks?.count ?? 0 },
+    });
   }
 
   async #run(runStartMonoMs: number, failed: (fault: Fault) => void): Promise<void> {
     const { clock, disk, log } = this.#options;
     this.#spool = await openPatiently(() => this.#spoolOptions(), { clock, log, signal: this.#giveUp.signal, failed });
-    this.#wall = new WallClock({
-      clock,
-      synchronised: clockSynchronised(clock, disk),
-      onAnchor: (anchor) => this.#spool.noteClock(anchor),
-    });
-    this.#wall.tick();
+    this.#time = await startTime({ clock, disk, log, spool: this.#spool, chrony: this.#config.chrony });
+    const { wall } = this.#time;
     this.#recorder = new Recorder({
       spool: this.#spool,
       clock,
       log,
       runStartMonoMs,
-      claim: (monoMs) => this.#wall.claim(monoMs),
+      claim: (monoMs) => wall.claim(monoMs),
       changed: () => this.#statusChanged(),
     });
     const vitals = new Vitals(clock, this.#spool, this.#recorder);
@@ -191,44 +187,59 @@ export class Agent {
     // The cameras of now: they may have been changed while the spool was being opened.
     await this.#recorder.apply(this.#config.cameras);
     log.info({ cameras: this.#config.cameras.map((camera) => camera.id) }, 'recording');
-    this.#startGnss();
+    this.#startMarks();
+    this.#startPositions();
     this.#startPower(this.#recorder);
     this.#startUplink();
     this.#startStrips(vitals);
-    this.#timers.push(clock.every(1000, () => this.#wall.tick()));
+    this.#timers.push(clock.every(1000, () => wall.tick()));
+    this.#timers.push(clock.every(SAMPLE_MS, () => void vitals.daysLeft));
     this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', vitals.record())));
   }
 
-  #startGnss(): void {
+  #startMarks(): void {
     const { clock, log } = this.#options;
-    const url = this.#config.gnss;
+    const { wall } = this.#time;
+    const cameras = (): string[] => this.#config.cameras.map(({ id }) => id);
+    const marks = new Marks({
+      ...{ spool: this.#spool, clock, log, config: this.#config.events, cameras },
+      claim: (monoMs) => wall.claim(monoMs),
+    });
+    this.#marks = marks;
+    const letGo = (): void => void marks.letGo().catch((error: unknown) => log.warn({ error }, 'holds that are over were not let go'));
+    this.#timers.push(clock.every(LET_GO_MS, letGo));
+  }
+
+  #startPositions(): void {
+    const { clock, log } = this.#options;
+    const { gnss: url, receiver, events } = this.#config;
     if (!url) return;
-    this.#gnss = new Gnss({
-      host: url.hostname,
-      port: url.port ? Number(url.port) : GPSD_PORT,
-      clock,
-      log,
-      sink: {
-        fix: (fix) => {
-          this.#wall.noteGnss(fix.monoMs, fix.utcMs);
-          const points = this.#tracks.take({ ...fix, ageMs: Math.max(0, this.#wall.claim(fix.monoMs).utcMs - fix.utcMs) });
-          if (points) this.#record('track', { points });
-        },
-        available: (yes, why) => {
-          log.info({ why }, yes ? 'positions come in' : 'no positions');
-          this.#record('event', { event: yes ? 'gnss-fix' : 'gnss-lost', detail: { why } });
-        },
+    const fast = new SpeedWatch(events.speed.above);
+    this.#positions = new Positions({
+      ...{ url, receiver, clock, log, wall: this.#time.wall },
+      record: (...record) => this.#record(...record),
+      speed: (speedMps, monoMs) => {
+        if (speedMps !== null && fast.take(speedMps)) this.#mark('speed', monoMs, { value: speedMps });
       },
     });
-    this.#gnss.start();
+    this.#positions.start();
   }
 
   #startPower(recorder: Recorder): void {
     const { clock, log } = this.#options;
     const path = this.#config.board;
     if (path === undefined) return;
-    this.#power = new Power({ path, spool: this.#spool, recorder, clock, log: log.child({ part: 'power' }) });
+    this.#power = new Power({
+      ...{ path, spool: this.#spool, recorder, clock, log: log.child({ part: 'power' }) },
+      wallUtcMs: () => this.#time.wall.now().utcMs,
+      mark: (...mark) => this.#mark(...mark),
+      rest: (isResting) => this.#uplink?.rest(isResting),
+    });
     this.#power.start();
+  }
+
+  #mark(...mark: Parameters<Marks['mark']>): void {
+    this.#marks?.mark(...mark).catch((error: unknown) => this.#options.log.error({ error, kind: mark[0] }, 'an event was not marked'));
   }
 
   #startUplink(): void {
@@ -247,6 +258,7 @@ export class Agent {
       identity: () => readLinkIdentity(disk, identity),
       spool: this.#spool,
       clock,
+      systemUtc: () => this.#options.clock.utc(),
       log: log.child({ part: 'uplink' }),
       status: () => this.#recorder?.status() ?? {},
       version: VERSION,
@@ -278,6 +290,7 @@ export class Agent {
       clock: this.#believedClock(),
       log: this.#options.log.child({ part: 'strips' }),
       runAs: () => this.#runAs(),
+      paused: () => this.#power?.isSaving === true,
     });
     if (strips) vitals.watchStrips(() => strips.counters);
     this.#strips = strips;
@@ -290,7 +303,7 @@ export class Agent {
   /** The system's clock with the wall time that the unit believes: what the centre asks for is in true time, also where the board's clock is wrong. */
   #believedClock(): Clock {
     const { clock } = this.#options;
-    return { ...clock, utc: () => this.#wall.claim(clock.mono()).utcMs };
+    return { ...clock, utc: () => this.#time.wall.now().utcMs };
   }
 
   #record(...[type, body]: Parameters<Spool['record']>): void {

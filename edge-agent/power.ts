@@ -3,11 +3,12 @@
  * change is a `power` record, and each quarter of an hour of a parked watch, with the camera-hours left. A flush is answered only when the
  * streams are ended and a record behind them is durable.
  */
-import type { Clock, MonoMs } from '@longroof/base/clock';
+import type { Clock, MonoMs, UtcMs } from '@longroof/base/clock';
 import type { Log } from '@longroof/base/log';
 import type { BoardEvent, BoardState, PowerReason } from '@longroof/protocol/board';
 import type { StreamName } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
+import type { MarkKind } from '@longroof/protocol/marks';
 import { BoardLink, type BoardSink } from './health/board-link.js';
 import type { Recorder } from './recorder.js';
 import type { Spool } from './spool/spool.js';
@@ -18,6 +19,12 @@ export interface PowerOptions {
   recorder: Recorder;
   clock: Clock;
   log: Log;
+  /** What the unit believes the time to be. */
+  wallUtcMs: () => UtcMs;
+  /** An event that protects footage. */
+  mark: (kind: MarkKind, atMonoMs: MonoMs, more?: { on?: boolean; value?: number }) => void;
+  /** The link to the centre rests between two contacts of a standby. */
+  rest: (isResting: boolean) => void;
 }
 
 const RECORD_MS = 15 * 60_000;
@@ -38,9 +45,15 @@ export class Power implements BoardSink {
     this.#link = new BoardLink({ path, clock, log, recording, sink: this });
   }
 
-  /** The power state and its reason in one sentence; undefined while the board is not heard. */
-  get sentence(): string | undefined {
-    return this.#state?.sentence;
+  /** What the board said last; undefined while it is not heard. */
+  get now(): BoardState | undefined {
+    return this.#state;
+  }
+
+  /** The wagon saves its battery: nothing is done that can wait. */
+  get isSaving(): boolean {
+    const { mode, record, shed } = this.#state ?? {};
+    return mode === 'parked-watch' ? shed?.proxies === true || (shed?.cameras.length ?? 0) > 0 : record === false;
   }
 
   start(): void {
@@ -56,14 +69,21 @@ export class Power implements BoardSink {
     this.#state = state;
     const isNew = !before || wishOf(before) !== wishOf(state);
     const isDue = state.mode === 'parked-watch' && this.#options.clock.mono() - this.#recordedMonoMs >= RECORD_MS;
-    if (isNew || isDue) this.#record(state);
+    const isContact = before?.link === false && state.link !== false;
+    if (isNew || isDue || isContact) this.#record(state);
     if (isNew) this.#carryOut(state);
+    this.#options.rest(state.link === false);
   }
 
   event(event: BoardEvent, on: boolean, atMonoMs: MonoMs): void {
+    if (event === 'ignition' || (on && event !== 'power-good')) this.#options.mark(event as MarkKind, atMonoMs, { on });
     this.#note(
       this.#options.spool.record('event', { event: `board-${event}`, detail: { on, atMonoMs: Math.round(atMonoMs) } }, { urgent: true }),
     );
+  }
+
+  braking(peakMps2: number, atMonoMs: MonoMs): void {
+    this.#options.mark('braking', atMonoMs, { value: peakMps2 });
   }
 
   async flush(): Promise<void> {
@@ -78,6 +98,7 @@ export class Power implements BoardSink {
     this.#state = undefined;
     this.#note(this.#options.spool.record('power', { mode: 'unknown', reason: 'board-gone' }, { urgent: true }));
     this.#note(this.#options.recorder.save(() => false, 'power-saving'));
+    this.#options.rest(false);
   }
 
   #carryOut({ record, shed, reason }: BoardState): void {
@@ -86,12 +107,14 @@ export class Power implements BoardSink {
     this.#note(this.#options.recorder.save(rests, causeOf(reason)));
   }
 
-  #record({ mode, reason, sentence, record, shed, supplyV, drawW, usedWh, left }: BoardState): void {
+  #record({ mode, reason, sentence, record, shed, supplyV, drawW, usedWh, left, contactInMs }: BoardState): void {
     this.#recordedMonoMs = this.#options.clock.mono();
     const round = (value: number | null): number | null => (value === null ? null : Math.round(value * 100) / 100);
     const leftBody = left && { cameraHours: round(left.cameraHours), errorCameraHours: round(left.errorCameraHours) };
     const numbers = { supplyV: round(supplyV), drawW: round(drawW), usedWh: round(usedWh), left: leftBody };
-    const body = { mode, reason, sentence, record, shed: { proxies: shed.proxies, cameras: shed.cameras }, ...numbers };
+    // When it can be reached next, where it will not be all the time.
+    const nextContactUtcMs = typeof contactInMs === 'number' ? Math.round(this.#options.wallUtcMs() + contactInMs) : null;
+    const body = { mode, reason, sentence, record, shed: { proxies: shed.proxies, cameras: shed.cameras }, ...numbers, nextContactUtcMs };
     this.#note(this.#options.spool.record('power', body, { urgent: true }));
   }
 

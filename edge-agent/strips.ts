@@ -14,6 +14,8 @@ export interface StripsOptions {
   clock: Clock;
   log: Log;
   runAs: () => RunAs | undefined;
+  /** While the unit sheds load. */
+  paused: () => boolean;
 }
 
 /** Begins to make them; undefined where none are wanted. */

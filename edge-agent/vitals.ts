@@ -21,11 +21,16 @@ export interface UplinkCounters {
 const ENDURANCE_YEARS_MIN = 1;
 const WORN = 'LR_SPOOL_ENDURANCE';
 
+const DAY_MS = 86_400_000;
+export const SAMPLE_MS = 60_000;
+const SAMPLES_MAX = 60;
+
 export class Vitals {
   readonly #clock: Clock;
   readonly #spool: Spool;
   readonly #recorder: Recorder;
   readonly #startedMonoMs: number;
+  readonly #written: { monoMs: number; writtenBytes: number }[] = [];
   #uplink: (() => UplinkCounters) | undefined;
   #links: Links | undefined;
   #strips: (() => Readonly<StripCounters>) | undefined;
@@ -35,6 +40,20 @@ export class Vitals {
     this.#spool = spool;
     this.#recorder = recorder;
     this.#startedMonoMs = clock.mono();
+    void this.daysLeft;
+  }
+
+  /** Days until the quota is full at the rate of the last hour; undefined in the first minute. */
+  get daysLeft(): number | undefined {
+    const { usedBytes, quotaBytes, writtenBytes } = this.#spool.stats();
+    const now = { monoMs: this.#clock.mono(), writtenBytes };
+    const last = this.#written.at(-1);
+    if (!last || now.monoMs - last.monoMs >= SAMPLE_MS) this.#written.push(now);
+    while (this.#written.length > SAMPLES_MAX) this.#written.shift();
+    const first = this.#written[0];
+    if (!first || now.monoMs - first.monoMs < SAMPLE_MS) return undefined;
+    const bytesPerDay = ((writtenBytes - first.writtenBytes) / (now.monoMs - first.monoMs)) * DAY_MS;
+    return bytesPerDay > 0 ? Math.max(0, quotaBytes - usedBytes) / bytesPerDay : undefined;
   }
 
   watchUplink(counters: () => UplinkCounters, links: Links): void {

@@ -1,4 +1,5 @@
 /** `longroof-board --config board.yaml`: guards battery and lines until SIGTERM; `status` and `sim` ask and set it from outside. */
+import { BUILD_UTC_MS } from '@longroof/base/build';
 import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { toFault } from '@longroof/base/errors';
@@ -7,6 +8,7 @@ import { endOnSignal } from '@longroof/base/program';
 import { serveUnderSystemd } from '@longroof/base/service-manager';
 import { Command } from 'commander';
 import { visit } from './board/client.js';
+import { startClock } from './board/clock-start.js';
 import { loadBoardConfig, SOCKET_PATH } from './board/config.js';
 import { runBoard, simOrder } from './board/run.js';
 import { VERSION } from './version.js';
@@ -67,9 +69,23 @@ program
   );
 
 program
+  .command('clock')
+  .description(
+    'sets the clock forward to the newest time that was written here, never back; for the start of a board without a clock battery',
+  )
+  .argument('<path...>', 'files and folders that are written while the board runs')
+  .action((files: string[]) =>
+    end(
+      startClock({ clock: systemClock, disk: systemDisk, buildUtcMs: BUILD_UTC_MS, files }).then((said) => {
+        process.stdout.write(`${said}\n`);
+      }),
+    ),
+  );
+
+program
   .command('sim')
   .description('sets an input or sensor of the simulated board')
-  .argument('<name>', 'ignition, power-good, tamper, panic, bookmark; supply, draw, temperature')
+  .argument('<name>', 'ignition, power-good, tamper, panic, bookmark; supply, draw, temperature, braking')
   .argument('<value>', 'on or off; a number')
   .option('--socket <path>', "the service's socket", SOCKET_PATH)
   .action((name: string, value: string, { socket }: { socket: string }) =>

@@ -62,17 +62,23 @@ export interface BoardState {
   temperatureC: number | null;
   throttled: boolean;
   inputs: Partial<Record<BoardEvent, boolean>>;
+  /** False: the link to the centre rests until the next contact. Left out, it need not. */
+  link?: boolean;
+  /** Until the next contact begins, in a standby whose link rests; else null. */
+  contactInMs?: number | null;
 }
 
 export type FromBoard =
   | BoardState
   | { type: 'event'; event: BoardEvent; on: boolean; atMonoMs: MonoMs }
+  /** A braking as hard as that, in metres a second squared, at its height. */
+  | { type: 'braking'; peakMps2: number; atMonoMs: MonoMs }
   | { type: 'flush'; id: number; withinMs: number }
   | { type: 'done' }
   | { type: 'refused'; code: string; message: string };
 
 /** Inputs and sensors of the simulated board that can be set from outside. */
-export const SIM_VALUES = ['supply', 'draw', 'temperature'] as const;
+export const SIM_VALUES = ['supply', 'draw', 'temperature', 'braking'] as const;
 export type SimValue = (typeof SIM_VALUES)[number];
 
 export type ToBoard =
@@ -135,7 +141,9 @@ function isState(members: Members): boolean {
     isLeft(members['left']) &&
     isNumberOrNull(members['temperatureC']) &&
     typeof members['throttled'] === 'boolean' &&
-    isInputs(members['inputs'])
+    isInputs(members['inputs']) &&
+    (members['link'] === undefined || typeof members['link'] === 'boolean') &&
+    (members['contactInMs'] === undefined || isNumberOrNull(members['contactInMs']))
   );
 }
 
@@ -145,6 +153,8 @@ function isFromBoard(members: Members): boolean {
       return isState(members);
     case 'event':
       return isOneOf(BOARD_EVENTS, members['event']) && typeof members['on'] === 'boolean' && isNumber(members['atMonoMs']);
+    case 'braking':
+      return isNumber(members['peakMps2']) && isNumber(members['atMonoMs']);
     case 'flush':
       return isCount(members['id']) && isNumber(members['withinMs']);
     case 'refused':

@@ -134,6 +134,8 @@ export interface DesiredState {
   holds?: DesiredHold[];
   /** Cameras that somebody watches, all of them; left out where there are none. Not kept through a restart. */
   live?: DesiredLive[];
+  /** Holds that the unit placed for events, to be let go before their time is over. */
+  lifts?: string[];
   /** Lies over the unit's own file; left out where none was ever asked for, or the last one was refused. */
   configuration?: DesiredConfiguration;
 }
@@ -180,6 +182,7 @@ export interface DesiredHold {
   /** Also copies and strips, which the unit made; left out, what its cameras sent. */
   made?: true;
 }
+export const LIFTS_MAX = 100;
 /** Holds that one desired state may name. */
 export const HOLDS_MAX = 100;
 /** Pulls that one desired state may name. */

@@ -1,8 +1,9 @@
-/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `metrics` listens on no port, `media` makes copies as the agent's own user, and no strips; with none of `links`, `metered`, `free` nothing goes but the journal and what is asked for. */
+/** The unit's one YAML file. Left out: `controller` records only, `gnss` has no positions, `board` no battery guard, `chrony` is asked where it listens by default, `events` protect as event-config.ts says, `metrics` listens on no port, `media` makes copies as the agent's own user, and no strips; with none of `links`, `metered`, `free` nothing goes but the journal and what is asked for. */
 import { createHash } from 'node:crypto';
 import * as c from '@longroof/base/config';
 import type { Disk } from '@longroof/base/disk';
 import { Fault } from '@longroof/base/errors';
+import { eventConfig } from './event-config.js';
 import type { CameraRendition } from './fragment.js';
 
 const camera = c.object({
@@ -96,6 +97,9 @@ const unit = c.object({
   metered: c.optional(metered),
   free: c.optional(free),
   gnss: c.optional(c.url('gpsd')),
+  receiver: c.optional(c.choice('any', 'u-blox', 'nmea-txt'), 'any'),
+  chrony: c.optional(c.url('chrony')),
+  events: eventConfig,
   board: c.optional(unixPath),
   metrics: c.optional(c.object({ port: c.integer(0, 65_535) })),
   media: c.optional(c.object({ user: c.optional(userName), strips: c.optional(c.flag(), false) })),

@@ -43,6 +43,7 @@ const PACKAGES = {
     'libc6-dev',
     'make',
     'mosquitto',
+    'chrony',
   ],
   bench: ['ffmpeg', 'gcc', 'libc6-dev'],
   compiler: ['python3', 'make', 'g++', 'gcc', 'libc6-dev'],
@@ -116,9 +117,10 @@ function installSystemPackages(names) {
   };
   apt('system packages: apt-get update', 'update');
   apt(`system packages: installing ${missing.join(' ')}`, 'install', '-y', '--no-install-recommends', ...missing);
-  // Debian starts a broker of its own with the package; tests start theirs.
-  if (missing.includes('mosquitto') && fs.existsSync('/run/systemd/system'))
-    spawnSync([...right, 'systemctl'][0], [...right, 'systemctl', 'disable', '--now', 'mosquitto.service'].slice(1), { stdio: 'ignore' });
+  // Debian starts a broker of its own with the package; tests start theirs. A chrony that was not there before is left to its owner's choice.
+  for (const name of ['mosquitto', 'chrony'])
+    if (missing.includes(name) && fs.existsSync('/run/systemd/system'))
+      spawnSync([...right, 'systemctl'][0], [...right, 'systemctl', 'disable', '--now', `${name}.service`].slice(1), { stdio: 'ignore' });
   const still = missingPackages(missing) ?? [];
   if (still.length > 0) fail(`apt-get ended well, yet these are missing: ${still.join(' ')}`);
 }

@@ -111,6 +111,8 @@ async function rig(name: string): Promise<Rig> {
       lat_deg: null,
       lon_deg: null,
       fix_utc_ms: null,
+      power_json: null,
+      power_utc_ms: null,
     })
     .execute();
   await storeFootage(

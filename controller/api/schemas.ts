@@ -33,6 +33,15 @@ const CameraState = oneOf('recording', 'connecting', 'refused', 'stalled', 'no-v
 const Quality = oneOf('original', 'proxy');
 const Asked = oneOf('original', 'proxy', 'strip');
 
+const Power = Type.Object({
+  mode: oneOf('driving', 'parked-watch', 'standby', 'shutdown', 'unknown'),
+  reason: Type.String(),
+  sentence: Type.String({ description: 'state and reason in one sentence' }),
+  at: time(),
+  supplyV: nullable(Type.Number()),
+  left: nullable(Type.Object({ cameraHours: Type.Number(), errorCameraHours: Type.Number() })),
+  nextContact: nullable(time()),
+});
 export const Unit = Type.Object({
   id: Type.String(),
   online: Type.Boolean(),
@@ -44,6 +53,7 @@ export const Unit = Type.Object({
     Type.Object({ id: Type.String(), state: CameraState, code: Type.Optional(Type.String()), renditions: Type.Array(Quality) }),
   ),
   position: nullable(Type.Object({ latDeg: Type.Number(), lonDeg: Type.Number(), at: time() })),
+  power: nullable(Power),
   journal: Type.Object({ next: Type.Number(), whole: Type.Boolean() }),
   refusals: Type.Array(Type.Object({ code: Type.String(), count: Type.Number(), last: time(), message: Type.String() })),
   link: Type.Optional(
@@ -69,6 +79,16 @@ export const Unit = Type.Object({
 export const Units = Type.Object({ units: Type.Array(Unit) });
 export const UnitParams = closed({ id: name('the unit') });
 
+const HOLD_STATES = ['queued', 'placed', 'refused', 'lifting', 'lifted'] as const;
+const MarkedEvent = Type.Object({
+  kind: oneOf('bookmark', 'panic', 'tamper', 'ignition', 'braking', 'speed'),
+  at: time(),
+  errorMs: Type.Number(),
+  on: Type.Boolean(),
+  value: Type.Optional(Type.Number({ description: 'm/s2 of a braking, m/s of a speed' })),
+  hold: Type.Optional(Type.Object({ id: Type.String(), state: oneOf(...HOLD_STATES) })),
+});
+
 export const CoverageQuery = closed({ camera: Type.Optional(name('one camera; all where left out')), from: time(), to: time() });
 export const Coverage = Type.Object({
   unit: Type.String(),
@@ -90,6 +110,7 @@ export const Coverage = Type.Object({
       gaps: Type.Array(Type.Object({ from: time(), to: time(), cause: Type.String(), detail: Type.Optional(Type.String()) })),
     }),
   ),
+  events: Type.Array(MarkedEvent, { description: 'events that protect footage' }),
 });
 
 export const UNITS_AT_ONCE_MAX = 64;

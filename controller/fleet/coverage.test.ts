@@ -54,6 +54,8 @@ async function open(name: string) {
       lat_deg: 35.7,
       lon_deg: 51.4,
       fix_utc_ms: T0,
+      power_json: null,
+      power_utc_ms: null,
     })
     .execute();
   await db.insertInto('init').values({ sha256: 'i', codec: 'avc1', base64: '' }).execute();
@@ -107,6 +109,7 @@ t.test('coverage: where footage is, why there is none', async (t) => {
         ],
       },
     ],
+    events: [],
   });
   const part = await coverage.read({ unit: 'wagon-1', camera: 'front', fromMs: T0 + 130_000, toMs: T0 + 200_000 });
   t.same(

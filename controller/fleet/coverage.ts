@@ -5,6 +5,7 @@ import { isCameraRendition, type StreamName, streamText } from '@longroof/protoc
 import { sql } from 'kysely';
 import type { Db } from '../store/open.js';
 import { type GapSpan, type IslandSpan, type Line, layLine, type ReelSpan } from './coverage-line.js';
+import { eventsIn } from './events.js';
 import type { CoverageShape } from './shapes.js';
 import { type CameraStream, readStatusJson, streamsOf } from './streams.js';
 
@@ -50,7 +51,8 @@ export class CoverageReader {
       // One stream's rows are read and laid in one go; others have their turn in between.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    return { unit, from: rfc3339(fromMs), to: rfc3339(toMs), cameras };
+    const events = await eventsIn(this.#db, unit, fromMs, toMs);
+    return { unit, from: rfc3339(fromMs), to: rfc3339(toMs), cameras, events };
   }
 
   /** Those the unit has, those it ever recorded, and those that have left a gap in the span. */

@@ -55,7 +55,13 @@ export class Holds {
     const unknown = cameras.find((camera) => known.size > 0 && !known.has(camera));
     if (cameras.length === 0 || unknown !== undefined)
       throw new Fault('not-found', 'LR_CAMERA_UNKNOWN', `${unitId} never had a camera by the name of ${unknown ?? 'any'}`);
-    const standing = await db.selectFrom('hold').select('id').where('unit', '=', unitId).where('state', 'in', STANDING).execute();
+    const standing = await db
+      .selectFrom('hold')
+      .select('id')
+      .where('unit', '=', unitId)
+      .where('state', 'in', STANDING)
+      .where('id', 'not like', 'event-%')
+      .execute();
     if (standing.length >= HOLDS_MAX) throw new Fault('too-large', 'LR_HOLD_COUNT', `a wagon keeps at most ${HOLDS_MAX} holds`);
     const row: HoldTable = {
       ...{ id: randomUUID(), unit: unitId, cameras_json: JSON.stringify(cameras), from_utc_ms: fromUtcMs, to_utc_ms: toUtcMs },

@@ -18,6 +18,19 @@ export interface UnitShape {
   epoch: string | null;
   cameras: { id: string; state: CameraState; code?: string; renditions: ('original' | 'proxy')[] }[];
   position: { latDeg: number; lonDeg: number; at: string } | null;
+  /** What its board last said, and when; null where it has none. */
+  power: {
+    mode: 'driving' | 'parked-watch' | 'standby' | 'shutdown' | 'unknown';
+    reason: string;
+    /** State and reason in one sentence. */
+    sentence: string;
+    at: string;
+    supplyV: number | null;
+    /** On this battery, with one standard deviation. */
+    left: { cameraHours: number; errorCameraHours: number } | null;
+    /** When it can be reached next, where its link rests; null where it does not, or nobody knows. */
+    nextContact: string | null;
+  } | null;
   /** Bytes of its journal that the centre holds are whole up to here. */
   journal: { next: number; whole: boolean };
   refusals: { code: string; count: number; last: string; message: string }[];
@@ -93,6 +106,15 @@ export interface CoverageShape {
     footage: { from: string; to: string; where: Where; bytes: number; clock: { source: string; errorMs: number } }[];
     /** `cause` is one of protocol/gap.ts; `not-yet-reported` where the journal has not reached, `being-recorded` where the reel is open. */
     gaps: { from: string; to: string; cause: string; detail?: string }[];
+  }[];
+  /** Events that protect footage. `on`: of the ignition, that it was switched on. `value`: m/s2 of a braking, m/s of a speed. */
+  events: {
+    kind: 'bookmark' | 'panic' | 'tamper' | 'ignition' | 'braking' | 'speed';
+    at: string;
+    errorMs: number;
+    on: boolean;
+    value?: number;
+    hold?: { id: string; state: HoldShape['state'] };
   }[];
 }
 

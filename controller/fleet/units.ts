@@ -8,6 +8,7 @@ import type { RefusalTable, UnitTable } from '../store/tables.js';
 import { openAlarms } from './alarms.js';
 import { lastConfigurations } from './configurations.js';
 import { shapeLink } from './link-shape.js';
+import { powerOf } from './power.js';
 import type { AlarmShape, CameraState, ConfigurationShape, UnitShape } from './shapes.js';
 import { type CameraStream, newestRuns, readStatusJson, streamsIn } from './streams.js';
 
@@ -93,6 +94,7 @@ function shape(row: UnitTable, { runs, refusals, next, alarms, configuration }: 
       row.lat_deg === null || row.lon_deg === null || row.fix_utc_ms === null
         ? null
         : { latDeg: row.lat_deg, lonDeg: row.lon_deg, at: rfc3339(row.fix_utc_ms) },
+    power: powerOf(row),
     journal: { next, whole: !refusals.some((refusal) => refusal.code === 'LR_JOURNAL_FORK') },
     refusals: refusals.map((refusal) => ({
       code: refusal.code,

@@ -4,10 +4,18 @@
  * watches one of its cameras.
  */
 import { canonicalJson, type Json } from '@longroof/base/canonical';
-import { type DesiredConfiguration, type DesiredHold, type DesiredState, HOLDS_MAX, PULLS_MAX } from '@longroof/protocol/messages';
+import { isEventId } from '@longroof/protocol/marks';
+import {
+  type DesiredConfiguration,
+  type DesiredHold,
+  type DesiredState,
+  HOLDS_MAX,
+  LIFTS_MAX,
+  PULLS_MAX,
+} from '@longroof/protocol/messages';
 import type { UnitSettings } from '@longroof/protocol/settings';
 import { signStatement } from '@longroof/protocol/signed';
-import type { Transaction } from 'kysely';
+import type { ExpressionBuilder, Transaction } from 'kysely';
 import type { Tables } from '../store/tables.js';
 import type { Context, Link } from './context.js';
 import { newsFor, noNews, type Seen, UNFINISHED } from './desired-news.js';
@@ -66,8 +74,8 @@ export class DesiredSender {
         ...(pull.rate_bps === null ? {} : { rateBps: pull.rate_bps }),
         ...(pull.urgent === 1 ? { urgent: true as const } : {}),
       }));
-      const kept = { ...(holds ? { holds: holds.wanted } : {}), ...(configuration ? { configuration } : {}) };
-      const more = { ...kept, ...(live.length > 0 ? { live } : {}) };
+      const kept = { ...(holds?.isAsked ? { holds: holds.wanted } : {}), ...(holds?.lifts.length ? { lifts: holds.lifts } : {}) };
+      const more = { ...kept, ...(configuration ? { configuration } : {}), ...(live.length > 0 ? { live } : {}) };
       return { state: { what: 'longroof-desired-1' as const, unit, epoch, generation, pulls, ...more }, seen };
     });
   }
@@ -85,10 +93,19 @@ async function withdraw(trx: Transaction<Tables>, unit: string, generation: numb
   return numUpdatedRows > 0n;
 }
 
+interface HoldsWanted {
+  wanted: DesiredHold[];
+  /** A person asked for one, ever. */
+  isAsked: boolean;
+  /** Of those that the unit placed for events: to be let go. */
+  lifts: string[];
+  due: boolean;
+}
+
 /** Undefined where there never was one. `due`: the unit may not know of all that stands, or of what is to be lifted. */
-async function holdsOf(trx: Transaction<Tables>, unit: string): Promise<{ wanted: DesiredHold[]; due: boolean } | undefined> {
-  const any = await trx.selectFrom('hold').select('id').where('unit', '=', unit).limit(1).executeTakeFirst();
-  if (!any) return undefined;
+async function holdsOf(trx: Transaction<Tables>, unit: string): Promise<HoldsWanted | undefined> {
+  const own = (eb: ExpressionBuilder<Tables, 'hold'>) => eb('id', 'not like', 'event-%');
+  const any = await trx.selectFrom('hold').select('id').where('unit', '=', unit).where(own).limit(1).executeTakeFirst();
   const rows = await trx
     .selectFrom('hold')
     .selectAll()
@@ -96,10 +113,14 @@ async function holdsOf(trx: Transaction<Tables>, unit: string): Promise<{ wanted
     .where('state', 'in', ['queued', 'placed', 'lifting'])
     .orderBy('created_utc_ms')
     .execute();
-  const wanted = rows.filter((row) => row.state !== 'lifting').slice(0, HOLDS_MAX);
+  const asked = rows.filter((row) => !isEventId(row.id));
+  const lifts = rows.filter((row) => isEventId(row.id) && row.state === 'lifting').map(({ id }) => id);
+  const wanted = asked.filter((row) => row.state !== 'lifting').slice(0, HOLDS_MAX);
   return {
+    isAsked: any !== undefined,
+    lifts: lifts.slice(0, LIFTS_MAX),
     // A unit with a new disk has none of those that were placed before.
-    due: rows.length > 0,
+    due: asked.length > 0 || lifts.length > 0,
     wanted: wanted.map((row) => ({
       ...{ holdId: row.id, cameras: JSON.parse(row.cameras_json) as string[], fromUtcMs: row.from_utc_ms, toUtcMs: row.to_utc_ms },
       ...{ owner: row.owner, reviewUtcMs: row.review_utc_ms },

@@ -8,6 +8,7 @@ import { sql } from 'kysely';
 import { checkBody } from './body.js';
 import type { Projected } from './project.js';
 import { correctGaps } from './project-gap.js';
+import { correctEvents } from './project-mark.js';
 import { isReal } from './read-message.js';
 
 const SOURCES: ReadonlySet<unknown> = new Set(['gnss', 'ntp', 'camera', 'rtc', 'none']);
@@ -42,7 +43,10 @@ export async function correctWalls(projected: Projected): Promise<void> {
     // The newest of a batch and its best: between them no other dates anything noticeably better.
     const best = anchors.reduce((a, b) => (b.errorMs < a.errorMs ? b : a));
     const newest = anchors.at(-1) as ClockAnchor;
-    for (const anchor of best === newest ? [best] : [best, newest]) await correctReels(projected, boot, anchor);
+    for (const anchor of best === newest ? [best] : [best, newest]) {
+      await correctReels(projected, boot, anchor);
+      await correctEvents(projected, boot, anchor);
+    }
     await correctGaps(projected, boot);
   }
 }

@@ -15,6 +15,8 @@ import { projectDone } from './project-done.js';
 import { projectEvent } from './project-event.js';
 import { projectGap, writeGaps } from './project-gap.js';
 import { projectHold } from './project-hold.js';
+import { projectMark } from './project-mark.js';
+import { projectPower } from './project-power.js';
 import { projectRun } from './project-run.js';
 import { projectTrack, writePosition } from './project-track.js';
 import { finishPulls } from './pull-end.js';
@@ -57,7 +59,11 @@ const PROJECTIONS: Partial<Record<JournalType, Project>> = {
   dispose: projectDisposal,
   loss: projectDisposal,
   done: projectDone,
-  event: projectEvent,
+  event: async (projected, record) => {
+    await projectEvent(projected, record);
+    await projectMark(projected, record);
+  },
+  power: projectPower,
   hold: projectHold,
 };
 

@@ -62,6 +62,8 @@ export class Units {
       lat_deg: null,
       lon_deg: null,
       fix_utc_ms: null,
+      power_json: null,
+      power_utc_ms: null,
     };
     await this.#fenced(unit, (trx) =>
       trx

@@ -3,6 +3,7 @@
  * portable subset: `text`, `integer` (32 bits) and `double precision`, which holds every whole number that JavaScript can.
  */
 import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
+import { createEvents } from './migration-events.js';
 import { createEvidence } from './migration-evidence.js';
 import { createLive } from './migration-live.js';
 import { createWorkers } from './migration-workers.js';
@@ -235,6 +236,7 @@ const COPIES: Migration = {
 
 const WORKERS: Migration = { up: (db) => atOnce(db, createWorkers) };
 const EVIDENCE: Migration = { up: (db) => atOnce(db, createEvidence) };
+const EVENTS: Migration = { up: (db) => atOnce(db, createEvents) };
 
 /** Restores from a backup, what each unit has said since, and the footage that was receipted and is neither here nor on a wagon. */
 const RESTORE: Migration = {
@@ -296,5 +298,6 @@ export const migrations: MigrationProvider = {
     '0007-holds': HOLDS,
     '0008-evidence': EVIDENCE,
     '0009-live': { up: (db) => atOnce(db, createLive) },
+    '0010-events': EVENTS,
   }),
 };

@@ -1,5 +1,6 @@
-/** Tables of what is to be kept, of what is watched, and of what came back: holds, live looks, restores from a backup, and the footage that is lost. */
+/** Tables of what is to be kept, of what is watched, and of what came back: events, holds, live looks, restores from a backup, and the footage that is lost. */
 import type { Rendition } from '@longroof/protocol/fragment';
+import type { MarkKind } from '@longroof/protocol/marks';
 
 export interface HoldTable {
   id: string;
@@ -74,4 +75,22 @@ export interface LiveTable {
   begun_utc_ms: number;
   /** Whoever shows it moves this on; behind it the look is over. */
   until_utc_ms: number;
+}
+
+/** An event that protects footage. */
+export interface EventTable {
+  unit: string;
+  epoch: string;
+  /** Of its journal record. */
+  seq: number;
+  run: number;
+  kind: MarkKind;
+  at_mono_ms: number;
+  at_utc_ms: number;
+  wall_error_ms: number;
+  /** Of the ignition: switched on. */
+  turned_on: number;
+  value: number | null;
+  /** The hold that protects it, if any. */
+  hold: string | null;
 }

@@ -5,7 +5,7 @@
 import type { PullRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import type { AlarmTable, ConfigurationTable, ContradictionTable, CountersignedTable, SignerTable } from './tables-evidence.js';
-import type { HoldTable, LiveTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
+import type { EventTable, HoldTable, LiveTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
 
 export interface UnitTable {
   unit: string;
@@ -24,6 +24,9 @@ export interface UnitTable {
   lat_deg: number | null;
   lon_deg: number | null;
   fix_utc_ms: number | null;
+  /** The newest `power` record, and when it was written. */
+  power_json: string | null;
+  power_utc_ms: number | null;
 }
 
 export interface EpochTable {
@@ -253,6 +256,7 @@ export interface Tables {
   anchor: AnchorTable;
   reel: ReelTable;
   gap: GapTable;
+  event: EventTable;
   fragment: FragmentTable;
   init: InitTable;
   pull: PullTable;

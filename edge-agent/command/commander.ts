@@ -127,7 +127,7 @@ class PullCommander implements Commander {
   #apply(): void {
     const { desired, progress } = this.#state;
     if (!desired) return;
-    this.#holds.apply(desired.holds);
+    this.#holds.apply(desired.holds, desired.lifts);
     this.#configuration.apply(desired.configuration);
     for (const step of planSteps(desired, progress, new Set(this.#running.keys()), this.#options.clock.utc())) this.#execute(step);
   }

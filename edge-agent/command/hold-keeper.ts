@@ -7,7 +7,8 @@ import { Fault, toFault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
-import { type DesiredHold, HOLDS_MAX } from '@longroof/protocol/messages';
+import { isEventId } from '@longroof/protocol/marks';
+import { type DesiredHold, HOLDS_MAX, LIFTS_MAX } from '@longroof/protocol/messages';
 import type { Spool } from '../spool/spool.js';
 
 const RETRY = { firstMs: 1_000, maxMs: 60_000 };
@@ -20,6 +21,14 @@ export function readHolds(value: unknown): DesiredHold[] | undefined {
   if (value === undefined) return undefined;
   if (Array.isArray(value) && value.length <= HOLDS_MAX && value.every(isHold)) return value as DesiredHold[];
   throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: holds is wrong');
+}
+
+/** Holds of events to let go before their time. Throws `invalid` (LR_DESIRED_SHAPE). */
+export function readLifts(value: unknown): string[] {
+  if (value === undefined) return [];
+  const isRight = Array.isArray(value) && value.length <= LIFTS_MAX && value.every((id) => typeof id === 'string' && isEventId(id));
+  if (isRight) return value as string[];
+  throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: lifts is wrong');
 }
 
 function isHold(value: unknown): boolean {
@@ -40,8 +49,13 @@ function isHold(value: unknown): boolean {
   );
 }
 
+interface Wanted {
+  holds: readonly DesiredHold[] | undefined;
+  lifts: readonly string[];
+}
+
 export interface HoldKeeperOptions {
-  spool: Pick<Spool, 'hold' | 'releaseHold' | 'holdIds'>;
+  spool: Pick<Spool, 'hold' | 'releaseHold' | 'holds'>;
   clock: Clock;
   log: Log;
 }
@@ -49,7 +63,7 @@ export interface HoldKeeperOptions {
 export class HoldKeeper {
   readonly #options: HoldKeeperOptions;
   readonly #stop = new AbortController();
-  #wanted: readonly DesiredHold[] | undefined;
+  #wanted: Wanted | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: HoldKeeperOptions) {
@@ -57,9 +71,9 @@ export class HoldKeeper {
   }
 
   /** The newest wins; what is under way comes to its end first. */
-  apply(holds: readonly DesiredHold[] | undefined): void {
-    if (holds === undefined || this.#stop.signal.aborted) return;
-    this.#wanted = holds;
+  apply(holds: readonly DesiredHold[] | undefined, lifts: readonly string[] = []): void {
+    if ((holds === undefined && lifts.length === 0) || this.#stop.signal.aborted) return;
+    this.#wanted = { holds, lifts };
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -74,10 +88,10 @@ export class HoldKeeper {
     const { clock, log } = this.#options;
     const backoff = new Backoff(RETRY);
     while (this.#wanted !== undefined && !this.#stop.signal.aborted) {
-      const holds = this.#wanted;
+      const wanted = this.#wanted;
       try {
-        await this.#settle(holds);
-        if (this.#wanted === holds) this.#wanted = undefined;
+        await this.#settle(wanted);
+        if (this.#wanted === wanted) this.#wanted = undefined;
       } catch (error) {
         log.warn({ error: toFault(error, 'holds') }, 'holds could not be brought in line; tried again');
         await clock.sleep(backoff.nextMs(), this.#stop.signal).catch(() => undefined);
@@ -85,9 +99,12 @@ export class HoldKeeper {
     }
   }
 
-  async #settle(holds: readonly DesiredHold[]): Promise<void> {
+  async #settle({ holds, lifts }: Wanted): Promise<void> {
     const { spool, log } = this.#options;
-    const there = new Set(await spool.holdIds());
+    // Holds of events are the unit's own: not named here, and only let go where that is asked for.
+    const there = new Set((await spool.holds()).map(({ holdId }) => holdId).filter((holdId) => !isEventId(holdId)));
+    for (const holdId of lifts) await spool.releaseHold(holdId);
+    if (holds === undefined) return;
     for (const hold of holds) {
       if (there.delete(hold.holdId)) continue;
       const { placed, reason } = await spool.hold(hold);

@@ -9,7 +9,7 @@ import { isCameraRendition, isPullRendition } from '@longroof/protocol/fragment'
 import { isDesiredLive, LIVE_CAMERAS_MAX } from '@longroof/protocol/live';
 import { type DesiredPull, type DesiredState, isRateBps, PULLS_MAX, RATE_CAMERA_MS_MAX } from '@longroof/protocol/messages';
 import { readConfiguration } from './configuration-keeper.js';
-import { readHolds } from './hold-keeper.js';
+import { readHolds, readLifts } from './hold-keeper.js';
 
 export const PULL_MS_MAX = 24 * 3_600_000;
 const CAMERAS_MAX = 16;
@@ -60,6 +60,7 @@ export function readDesiredState(statement: Record<string, unknown>): DesiredSta
   if (new Set(pulls.map((pull: DesiredPull) => pull.pullId)).size !== pulls.length)
     throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: a pull is named twice');
   readHolds(statement['holds']);
+  readLifts(statement['lifts']);
   const { live } = statement;
   if (live !== undefined && !(Array.isArray(live) && live.length <= LIVE_CAMERAS_MAX && live.every(isDesiredLive)))
     throw new Fault('invalid', 'LR_DESIRED_SHAPE', 'desired state: live is wrong');

@@ -32,6 +32,8 @@ export interface StripMakerOptions {
   log: Log;
   sources: () => readonly StripSource[];
   runAs: () => RunAs | undefined;
+  /** While it is so none is made: the unit saves power. */
+  paused?: () => boolean;
 }
 
 export interface StripCounters {
@@ -69,7 +71,7 @@ export class StripMaker {
     const { clock, log } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const due = this.#due();
+      const due = this.#options.paused?.() ? undefined : this.#due();
       if (!due) {
         await clock.sleep(IDLE_MS, signal).catch(() => undefined);
         continue;

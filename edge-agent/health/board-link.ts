@@ -20,6 +20,7 @@ import {
 export interface BoardSink {
   state(state: BoardState): void;
   event(event: BoardEvent, on: boolean, atMonoMs: MonoMs): void;
+  braking(peakMps2: number, atMonoMs: MonoMs): void;
   /** Resolves when all that was recorded is durable. */
   flush(): Promise<void>;
   /** Nothing has been heard of the board for a minute; its last wishes count no more. */
@@ -110,6 +111,7 @@ export class BoardLink {
     this.#backoff.reset();
     if (message.type === 'state') sink.state(message);
     if (message.type === 'event') sink.event(message.event, message.on, message.atMonoMs);
+    if (message.type === 'braking') sink.braking(message.peakMps2, message.atMonoMs);
     if (message.type === 'flush') void this.#flush(message.id);
     if (message.type === 'refused') log.warn({ code: message.code }, `the board service refused: ${message.message}`);
   }

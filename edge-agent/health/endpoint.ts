@@ -1,4 +1,4 @@
-/** `/healthz` and `/metrics` on the loopback, for the people and programs on the unit. The library behind /metrics loads when first asked. */
+/** `/healthz`, `/status` and `/metrics` on the loopback, for the people and programs on the unit. The library behind /metrics loads when first asked. */
 import http from 'node:http';
 import { Fault, toFault } from '@longroof/base/errors';
 
@@ -19,6 +19,8 @@ export interface HealthReport {
 export interface EndpointOptions {
   port: number;
   health: () => HealthReport;
+  /** All that the agent knows of itself; undefined while it does not yet. */
+  status: () => unknown;
   gauges: () => Gauge[];
 }
 
@@ -54,11 +56,15 @@ export async function openEndpoint(options: EndpointOptions): Promise<Endpoint> 
       const body = JSON.stringify({ status: report.ok ? 'ok' : 'degraded', problems: report.problems, streams: report.streams });
       return void response.writeHead(report.ok ? 200 : 503, { 'content-type': 'application/json' }).end(body);
     }
+    if (path === '/status') {
+      const status = options.status();
+      return void response.writeHead(status ? 200 : 503, { 'content-type': 'application/json' }).end(JSON.stringify(status ?? {}));
+    }
     if (path === '/metrics') {
       const text = await exposition(options.gauges());
       return void response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
     }
-    response.writeHead(404, { 'content-type': 'text/plain' }).end('There is /healthz and /metrics here.\n');
+    response.writeHead(404, { 'content-type': 'text/plain' }).end('There is /healthz, /status and /metrics here.\n');
   };
   const server = http.createServer({ maxHeaderSize: 8192, requestTimeout: 10_000 }, (request, response) => {
     answer(request, response).catch((error: unknown) => {

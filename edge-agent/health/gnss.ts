@@ -7,18 +7,23 @@ import type { Clock, MonoMs, Timer } from '@longroof/base/clock';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
 import type { Fix } from '@longroof/protocol/track';
-import { GPSD_LINE_BYTES_MAX, parseGpsdLine } from './gpsd-lines.js';
+import { GPSD_LINE_BYTES_MAX, type GpsdReport, parseGpsdReports } from './gpsd-lines.js';
+import { type ReceiverState, UNKNOWN_RECEIVER } from './receiver-state.js';
 
 export interface GnssSink {
   /** A new fix; `fix.ageMs` is 0 here: the owner of the wall clock fills it in. */
   fix(fix: Fix): void;
   /** Positions begin or cease to come. */
   available(yes: boolean, why: string): void;
+  /** What the receiver tells of antenna and jamming has changed. */
+  receiver?(state: ReceiverState): void;
 }
 
 export interface GnssOptions {
   host: string;
   port: number;
+  /** Also what the receiver says itself. */
+  raw?: boolean;
   clock: Clock;
   log: Log;
   sink: GnssSink;
@@ -27,6 +32,7 @@ export interface GnssOptions {
 /** No report for so long: the connection is dead. gpsd reports each second while a receiver speaks. */
 const SILENCE_MS = 15_000;
 const WATCH = '?WATCH={"enable":true,"json":true};\n';
+const WATCH_RAW = '?WATCH={"enable":true,"json":true,"raw":1};\n';
 
 export class Gnss {
   readonly #options: GnssOptions;
@@ -36,6 +42,7 @@ export class Gnss {
   #rest = '';
   #lastFixUtcMs = Number.NEGATIVE_INFINITY;
   #satellites: number | null = null;
+  #receiver: ReceiverState = UNKNOWN_RECEIVER;
   #available: boolean | undefined;
   #heardMonoMs: MonoMs = 0;
   #stopped = true;
@@ -56,7 +63,7 @@ export class Gnss {
   }
 
   #connect(): void {
-    const { host, port, clock, log } = this.#options;
+    const { host, port, raw, clock, log } = this.#options;
     const socket = net.connect({ host, port });
     this.#socket = socket;
     this.#rest = '';
@@ -66,7 +73,7 @@ export class Gnss {
     });
     let why = 'gpsd closed the connection';
     socket.setEncoding('latin1');
-    socket.on('connect', () => socket.write(WATCH));
+    socket.on('connect', () => socket.write(raw ? WATCH_RAW : WATCH));
     socket.on('data', (text: string) => this.#take(text));
     socket.on('error', (error) => {
       why = error.message;
@@ -75,6 +82,7 @@ export class Gnss {
       watchdog.cancel();
       if (this.#stopped) return;
       this.#tell(false, why);
+      this.#tellReceiver(UNKNOWN_RECEIVER);
       const retryMs = this.#backoff.nextMs();
       log.debug({ why, retryMs: Math.round(retryMs) }, 'gpsd is not there');
       this.#timer = clock.after(retryMs, () => this.#connect());
@@ -90,9 +98,12 @@ export class Gnss {
   }
 
   #line(line: string): void {
-    const report = parseGpsdLine(line);
-    if (!report) return;
+    for (const report of parseGpsdReports(line)) this.#report(report);
+  }
+
+  #report(report: GpsdReport): void {
     this.#backoff.reset();
+    if (report.kind === 'receiver') this.#tellReceiver({ ...this.#receiver, ...report.told });
     if (report.kind === 'sky') this.#satellites = report.satellites;
     if (report.kind === 'none') this.#tell(false, 'the receiver has no fix');
     if (report.kind !== 'position' || report.utcMs === this.#lastFixUtcMs) return;
@@ -100,6 +111,12 @@ export class Gnss {
     this.#tell(true, 'fix');
     const { kind: _kind, ...position } = report;
     this.#options.sink.fix({ ...position, monoMs: this.#heardMonoMs, satellites: this.#satellites, ageMs: 0 });
+  }
+
+  #tellReceiver(state: ReceiverState): void {
+    const before = this.#receiver;
+    this.#receiver = state;
+    if (before.antenna !== state.antenna || before.jamming !== state.jamming) this.#options.sink.receiver?.(state);
   }
 
   #tell(yes: boolean, why: string): void {

@@ -1,6 +1,7 @@
 /** Reads what gpsd says (JSON lines, gpsd_json(5)): fixes and the count of satellites. Anything else, and anything wrong, gives nothing. */
 import type { UtcMs } from '@longroof/base/clock';
 import { parseRfc3339 } from '@longroof/base/clock';
+import { type ReceiverState, readRawLine, readTpvState } from './receiver-state.js';
 
 /** A TPV report with a position. */
 export interface Position {
@@ -21,13 +22,31 @@ export interface Sky {
   kind: 'sky';
   satellites: number;
 }
-export type GpsdReport = Position | NoPosition | Sky;
+/** Of antenna and jamming. */
+export interface Receiver {
+  kind: 'receiver';
+  told: Partial<ReceiverState>;
+}
+export type GpsdReport = Position | NoPosition | Sky | Receiver;
 
 /** A longer line is cut off and lost. */
 export const GPSD_LINE_BYTES_MAX = 16 * 1024;
 
 const real = (value: unknown, min: number, max: number): number | null =>
   typeof value === 'number' && value >= min && value <= max ? value : null;
+
+/** All that a line tells: a position, and what it says of the receiver besides. */
+export function parseGpsdReports(line: string): GpsdReport[] {
+  if (line.length > GPSD_LINE_BYTES_MAX) return [];
+  if (!line.startsWith('{')) {
+    const told = readRawLine(line);
+    return told ? [{ kind: 'receiver', told }] : [];
+  }
+  const report = parseGpsdLine(line);
+  if (report?.kind !== 'position' && report?.kind !== 'none') return report ? [report] : [];
+  const told = readTpvState(JSON.parse(line) as Record<string, unknown>);
+  return Object.keys(told).length > 0 ? [{ kind: 'receiver', told }, report] : [report];
+}
 
 export function parseGpsdLine(line: string): GpsdReport | undefined {
   if (line.length > GPSD_LINE_BYTES_MAX) return undefined;

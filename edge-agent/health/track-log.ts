@@ -37,7 +37,7 @@ export class TrackLog {
 
   #isWorth(fix: Fix): boolean {
     const kept = this.#kept;
-    if (!kept) return true;
+    if (!kept || fix.jump) return true;
     const sinceMs = fix.monoMs - kept.monoMs;
     const dx = (fix.lonDeg - kept.lonDeg) * DEGREE_M * Math.cos((fix.latDeg * Math.PI) / 180);
     const dy = (fix.latDeg - kept.latDeg) * DEGREE_M;

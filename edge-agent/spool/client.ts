@@ -19,6 +19,7 @@ import type {
   Spool,
   SpoolIdentity,
   SpoolStats,
+  StandingHold,
   StoreAdopted,
   StoredFragment,
   Unsent,
@@ -252,8 +253,8 @@ export class SpoolClient implements Spool {
     return this.#call({ what: 'releaseHold', holdId });
   }
 
-  holdIds(): Promise<string[]> {
-    return this.#call({ what: 'holdIds' });
+  holds(): Promise<StandingHold[]> {
+    return this.#call({ what: 'holds' });
   }
 
   stats(): SpoolStats {

@@ -1,13 +1,14 @@
 /**
- * Holds keep reels from being recycled (S6): at most half the quota; beyond it a hold is refused, and the refusal is on record. A hold
+ * Holds keep reels from being recycled (S6): at most half the quota, those of events at most three quarters of that; beyond it a hold is refused, and the refusal is on record. A hold
  * that reaches into the future also takes the reels that are recorded then, as far as the half allows.
  */
 import { Fault } from '@longroof/base/errors';
 import { isCameraRendition, parseStreamText } from '@longroof/protocol/fragment';
 import type { JournalBodies } from '@longroof/protocol/journal';
+import { isEventId } from '@longroof/protocol/marks';
 import type { Reel } from './reels.js';
 import { reelsIn } from './select.js';
-import type { HoldRequest } from './spool.js';
+import type { HoldRequest, StandingHold } from './spool.js';
 import type { CoreState } from './state.js';
 import { WallIndex } from './wall-index.js';
 
@@ -28,8 +29,11 @@ function isWanted({ cameras, made }: Wanted, name: string): boolean {
   return stream !== undefined && cameras.includes(stream.camera) && (made === true || isCameraRendition(stream.rendition));
 }
 
-function limitBytes(state: CoreState): number {
-  return state.options.quotaBytes / 2;
+/** Of what holds may take, events leave a part to people. */
+const EVENTS_SHARE = 0.75;
+
+function limitBytes(state: CoreState, holdId: string): number {
+  return (state.options.quotaBytes / 2) * (isEventId(holdId) ? EVENTS_SHARE : 1);
 }
 
 /** Reels of the hold's time that exist by now, and the bytes of those that nothing held before. */
@@ -59,9 +63,10 @@ export function placeHold(state: CoreState, request: HoldRequest, settled: (outc
   }
   const reels = reelsOfHold(state, request);
   const heldBytes = state.index.heldBytes();
+  const limit = limitBytes(state, request.holdId);
   const reason =
-    heldBytes + reels.added > limitBytes(state)
-      ? `holds may keep ${Math.floor(limitBytes(state))} bytes; ${heldBytes} are held, this one asks for ${reels.added} more`
+    heldBytes + reels.added > limit
+      ? `${isEventId(request.holdId) ? 'holds of events' : 'holds'} may keep ${Math.floor(limit)} bytes; ${heldBytes} are held, this one asks for ${reels.added} more`
       : state.index.holds().length >= HOLDS_MAX
         ? `there are ${HOLDS_MAX} holds already`
         : undefined;
@@ -77,6 +82,10 @@ export function placeHold(state: CoreState, request: HoldRequest, settled: (outc
     state.pendingWrites.push(() => {
       for (const id of reels.ids) state.index.addHeld(id, request.holdId);
     });
+}
+
+export function standingHolds({ index }: CoreState): StandingHold[] {
+  return index.holds().map(({ id: holdId, body }) => ({ holdId, reviewUtcMs: (JSON.parse(body) as HoldBody).reviewUtcMs }));
 }
 
 /** False when there is no such hold. */
@@ -101,7 +110,7 @@ export function holdFinished(state: CoreState, reels: readonly Reel[]): void {
       const from = reel.startMono + reel.offsetMin;
       const to = reel.endMono + reel.offsetMax;
       const applies = isWanted(hold, reel.stream) && from < hold.toUtcMs && to > hold.fromUtcMs;
-      if (!applies || heldBytes + reel.bytes > limitBytes(state)) continue;
+      if (!applies || heldBytes + reel.bytes > limitBytes(state, id)) continue;
       heldBytes += reel.bytes;
       state.pendingWrites.push(() => state.index.addHeld(reel.id, id));
     }

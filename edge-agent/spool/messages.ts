@@ -41,7 +41,7 @@ export type Call =
   | { what: 'unsent'; of: Unsent; beforeReel: number | undefined }
   | { what: 'hold'; request: HoldRequest }
   | { what: 'releaseHold'; holdId: string }
-  | { what: 'holdIds' }
+  | { what: 'holds' }
   | { what: 'close' };
 
 export type ToWorker =

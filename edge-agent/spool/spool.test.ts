@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Fault } from '@longroof/base/errors';
 import type { GapBody } from '@longroof/protocol/journal';
+import { eventId } from '@longroof/protocol/marks';
 import t from 'tap';
 import type { HoldOutcome } from './holds.js';
 import { chooseReels } from './retention.js';
@@ -238,9 +239,16 @@ t.test('S6: holds take at most half, are never recycled, and survive the loss of
   await spool.footage(FRONT, 130, 50_000);
   const refused = hold('h2', 0, spool.clock.utc());
   t.match(refused, { placed: false, reason: /holds may keep 8388608 bytes/ });
+  const event = eventId('0b8a1c7e-0000-4000-8000-000000000000');
+  t.match(
+    hold(event, 0, spool.clock.utc()),
+    { placed: false, reason: /holds of events may keep 6291456 bytes/ },
+    'events leave a part to people',
+  );
   t.match(spool.bodies('hold'), [
     { holdId: 'h1', action: 'placed' },
     { holdId: 'h2', action: 'refused' },
+    { holdId: event, action: 'refused' },
   ]);
   await spool.killed(0, { before: (folder) => rmSync(path.join(folder, 'index.db')) });
   spool.core.openStream(FRONT);

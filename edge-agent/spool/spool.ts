@@ -104,6 +104,8 @@ export interface HoldRequest {
   made?: true;
 }
 
+export type StandingHold = Pick<HoldRequest, 'holdId' | 'reviewUtcMs'>;
+
 export interface Spool {
   readonly identity: SpoolIdentity;
   /** For fragments under construction: it comes back for the next one when the fragment is written. */
@@ -139,8 +141,8 @@ export interface Spool {
   unsent(what: Unsent, beforeReel?: number): Promise<Voided>;
   hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number; reason?: string }>;
   releaseHold(holdId: string): Promise<boolean>;
-  /** Of the holds that stand. */
-  holdIds(): Promise<string[]>;
+  /** Those that stand. */
+  holds(): Promise<StandingHold[]>;
   stats(): SpoolStats;
   /** Fired after each flush. */
   onDurable(listener: (streams: DurableStream[]) => void): void;

@@ -7,6 +7,7 @@ import { streamText } from '@longroof/protocol/fragment';
 import type { InitSegment } from '../fragment/fragment.js';
 import { openCore } from './core.js';
 import { toDiskFault } from './disk-state.js';
+import { standingHolds } from './holds.js';
 import { type Call, type FromWorker, plainFault, type ToWorker, type WorkerSettings } from './messages.js';
 import { positionOf, Statistics } from './statistics.js';
 
@@ -104,8 +105,8 @@ function answer(id: number, call: Call): void {
     case 'releaseHold':
       core.releaseHold(call.holdId, settled);
       return;
-    case 'holdIds':
-      settled(core.state.index.holds().map(({ id: holdId }) => holdId));
+    case 'holds':
+      settled(standingHolds(core.state));
       return;
     case 'close': {
       const result = core.close();

@@ -2,8 +2,10 @@
  * 4. The uplink: keeps one connection to the controller, with a pause that grows to 30 s and differs from unit to unit when there is
  * none, and runs both lanes over it. Everything it has to send lives in the spool; nothing piles up here while the controller is away.
  */
+
+import { BUILD_UTC_MS } from '@longroof/base/build';
 import { canonicalJson, type Json } from '@longroof/base/canonical';
-import type { Clock, Timer } from '@longroof/base/clock';
+import { type Clock, type MonoMs, rfc3339, type Timer, type UtcMs } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
@@ -41,6 +43,8 @@ export interface UplinkOptions {
   clock: Clock;
   log: Log;
   status: () => StatusMessage['streams'];
+  /** The system's clock, by which TLS checks certificates; `clock` has what the unit believes. */
+  systemUtc?: () => UtcMs;
   version: string;
   /** Tells links apart and counts them. */
   traffic?: Traffic;
@@ -66,10 +70,15 @@ export interface Uplink {
   enqueue(fragment: StoredFragment, priority: number): Promise<Outcome>;
   /** Cameras to be shown live from now on, all of them. */
   live(wanted: readonly DesiredLive[]): void;
+  /** Says goodbye and keeps away from the centre, until told otherwise. */
+  rest(isResting: boolean): void;
   /** Says goodbye and closes. */
   stop(): Promise<void>;
   /** Welcomed by the controller. */
   readonly connected: boolean;
+  /** When the controller was last there; undefined before it first was. */
+  readonly contactMonoMs: MonoMs | undefined;
+  readonly resting: boolean;
   /** Why there is no connection, while there is none. */
   readonly fault: Fault | undefined;
   readonly counters: Readonly<UplinkCounters>;
@@ -100,6 +109,8 @@ class MqttUplink implements Uplink {
   #statusTimer: Timer | undefined;
   #stable: Timer | undefined;
   #fault: Fault | undefined;
+  #contactMonoMs: MonoMs | undefined;
+  #resting: { over: Promise<void>; wake: () => void } | undefined;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
@@ -138,6 +149,14 @@ class MqttUplink implements Uplink {
 
   get connected(): boolean {
     return this.counters.connected === 1;
+  }
+
+  get contactMonoMs(): MonoMs | undefined {
+    return this.connected ? this.#options.clock.mono() : this.#contactMonoMs;
+  }
+
+  get resting(): boolean {
+    return this.#resting !== undefined;
   }
 
   get fault(): Fault | undefined {
@@ -186,28 +205,53 @@ class MqttUplink implements Uplink {
     });
   }
 
+  rest(isResting: boolean): void {
+    if (isResting === (this.#resting !== undefined)) return;
+    this.#options.log.info({}, isResting ? 'the link rests' : 'the link rests no more');
+    if (!isResting) {
+      this.#resting?.wake();
+      this.#resting = undefined;
+      return;
+    }
+    let wake = (): void => undefined;
+    const over = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.#resting = { over, wake };
+    void this.#goodbye();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#resting?.wake();
     this.#offers.end();
     const unasked = this.#unasked.end();
     this.#footage.end(stopped());
     await unasked;
     this.#statusTimer?.cancel();
-    const link = this.#link;
-    if (link) {
-      link.publishRetained('status', this.#status(false));
-      const late = this.#options.clock.after(END_MS, () => void link.end('now'));
-      await link.end('orderly');
-      late.cancel();
-    }
+    await this.#goodbye();
     await this.#running;
+  }
+
+  async #goodbye(): Promise<void> {
+    const link = this.#link;
+    if (!link) return;
+    link.publishRetained('status', this.#status(false));
+    const late = this.#options.clock.after(END_MS, () => void link.end('now'));
+    await link.end('orderly');
+    late.cancel();
   }
 
   async #run(): Promise<void> {
     const { clock, log } = this.#options;
     while (!this.#stopping.signal.aborted) {
+      if (this.#resting) {
+        await this.#resting.over;
+        continue;
+      }
       const fault = await this.#connectOnce().catch((error: unknown) => toFault(error, 'uplink'));
       if (this.#stopping.signal.aborted) return;
+      if (this.#resting) continue;
       const waitMs = this.#backoff.nextMs();
       if (fault.code !== this.#fault?.code || this.#backoff.failures === 1)
         log.warn({ error: fault, waitMs: Math.round(waitMs) }, 'no connection to the controller');
@@ -220,7 +264,8 @@ class MqttUplink implements Uplink {
 
   /** Runs one connection to its end and says why it ended. */
   async #connectOnce(): Promise<Fault> {
-    const { config, identity, clock } = this.#options;
+    const { config, identity, clock, systemUtc } = this.#options;
+    if (systemUtc) checkTlsClock(systemUtc());
     const pems = identity();
     const session = this.#session(pems);
     let link: Link;
@@ -241,7 +286,7 @@ class MqttUplink implements Uplink {
     this.counters.connects += 1;
     this.#link = link;
     try {
-      if (this.#stopping.signal.aborted) throw stopped();
+      if (this.#stopping.signal.aborted || this.#resting) throw stopped();
       const late = clock.after(SUBSCRIBE_MS, () => void link.end('now'));
       await link.subscribe().finally(() => late.cancel());
       this.#watch.begin((to) => this.#move(link, to));
@@ -251,6 +296,7 @@ class MqttUplink implements Uplink {
     } finally {
       this.#stable?.cancel();
       this.#watch.end();
+      this.#contactMonoMs = this.contactMonoMs;
       this.counters.connected = 0;
       session.close();
       this.#link = undefined;
@@ -301,6 +347,14 @@ class MqttUplink implements Uplink {
     const message: StatusMessage = { online, epoch, run, utcMs: clock.utc(), streams: status(), version, ...(link ? { link } : {}) };
     return Buffer.from(canonicalJson(message as unknown as Json));
   }
+}
+
+/** An expired certificate is good again for a clock that was set back, and a new one is not yet. */
+function checkTlsClock(utcMs: UtcMs): void {
+  if (utcMs >= BUILD_UTC_MS) return;
+  throw new Fault('unavailable', 'LR_UPLINK_CLOCK', `the clock shows ${rfc3339(utcMs)}, before this program was made`, {
+    hint: 'Certificates cannot be checked by it. Enable longroof-clock.service, and let chrony or GNSS set the clock.',
+  });
 }
 
 function stopped(): Fault {

@@ -25,5 +25,7 @@ export interface Board {
   onEdge(listener: (event: BoardEvent, level: boolean) => void): void;
   set(output: BoardOutput, on: boolean): void;
   readings(): Readings;
+  /** Along the wagon, in metres a second squared, positive while it gains speed; left out where there is no such sensor. */
+  forwardMps2?(): number | undefined;
   close(): void;
 }

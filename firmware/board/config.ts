@@ -3,6 +3,7 @@ import * as c from '@longroof/base/config';
 import type { Disk } from '@longroof/base/disk';
 import { BOARD_EVENTS, type BoardEvent } from '@longroof/protocol/board';
 import { DEFAULT_POLICY, type PowerPolicy } from '../power/policy.js';
+import { type AccelerometerSpec, AXES } from './accelerometer.js';
 import { BOARD_OUTPUTS, type BoardOutput } from './board.js';
 import { type BoardProfile, type LineSpec, PROFILE_NAMES, PROFILES, SIM_PROFILE } from './profiles.js';
 import { parseTimeOfDay } from './schedule.js';
@@ -45,12 +46,20 @@ const guard = c.object({
   nominalW: c.optional(c.number(0.1, 500, 'W'), P.nominalW),
   shedEvery: c.optional(c.duration(1000, DAY_MS), P.shedEveryMs),
   shed: c.optional(c.list(rule, 0, 16, 'rules'), []),
+  contactEvery: c.optional(c.duration(1000, DAY_MS), P.contactEveryMs),
+  contactFor: c.optional(c.duration(1000, DAY_MS), P.contactForMs),
 });
 
 const timeOfDay: c.Check<number> = {
   read: (value, key, context) =>
     (typeof value === 'string' ? parseTimeOfDay(value) : undefined) ?? context.wrong(key, value, 'a time of day in UTC such as "22:30"'),
 };
+
+const accelerometer = c.object({
+  name: c.text('the name of an iio device', 64),
+  forward: c.choice(...AXES),
+  braking: c.optional(c.number(1, 20, 'm/s2'), 4.5),
+});
 
 const board = c.object({
   board: c.choice(...PROFILE_NAMES),
@@ -60,6 +69,7 @@ const board = c.object({
   log: c.optional(c.choice('debug', 'info', 'warn', 'error'), 'info'),
   watchAt: c.optional(c.list(timeOfDay, 0, 48, 'times'), []),
   lines: c.optional(lines),
+  accelerometer: c.optional(accelerometer),
   guard: c.optional(guard),
 });
 
@@ -68,6 +78,7 @@ export interface BoardConfig {
   /** Undefined for the simulated board. */
   profile: BoardProfile | undefined;
   policy: PowerPolicy;
+  accelerometer: AccelerometerSpec | undefined;
   socket: string;
   memory: string;
   /** Empty: nothing is switched off. That is so on the simulated board, which may be anybody's laptop, unless a command is given. */
@@ -93,14 +104,19 @@ export const boardConfigCheck: c.Check<BoardConfig> = {
     if (policy.watchLongestMs > policy.parkLongestMs) wrong('watchLongest', raw.guard?.watchLongest, 'at most parkLongest');
     if (policy.graceMs < GRACE_MS_MIN && raw.board !== SIM_PROFILE) wrong('grace', policy.graceMs, 'at least 300s');
     if (raw.lines && raw.board === SIM_PROFILE) context.wrong('lines', raw.lines, 'nothing: the simulated board has no lines');
+    if (policy.contactEveryMs > 0 && policy.contactForMs >= policy.contactEveryMs)
+      wrong('contactFor', raw.guard?.contactFor, 'less than contactEvery');
     const { socket, memory, log, watchAt } = raw;
+    const { name, forward, braking } = raw.accelerometer ?? {};
+    const accelerometer = name && forward && braking ? { name, forward, brakingMps2: braking } : undefined;
     const powerOff = raw.powerOff ?? (raw.board === SIM_PROFILE ? [] : POWER_OFF);
-    return { name: raw.board, profile: profileOf(raw), policy, socket, memory, powerOff, log, scheduleMs: watchAt };
+    return { name: raw.board, accelerometer, profile: profileOf(raw), policy, socket, memory, powerOff, log, scheduleMs: watchAt };
   },
 };
 
 function policyOf(raw: RawGuard): PowerPolicy {
-  const { smooth, parkLongest, watchLongest, grace, wakeWatch, flush, holdUp, offAgain, shedEvery, ...same } = raw;
+  const { smooth, parkLongest, watchLongest, grace, wakeWatch, flush, holdUp, offAgain, shedEvery, contactEvery, contactFor, ...same } =
+    raw;
   return {
     ...P,
     ...same,
@@ -113,6 +129,8 @@ function policyOf(raw: RawGuard): PowerPolicy {
     holdUpMs: holdUp,
     offAgainMs: offAgain,
     shedEveryMs: shedEvery,
+    contactEveryMs: contactEvery,
+    contactForMs: contactFor,
   };
 }
 

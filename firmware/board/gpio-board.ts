@@ -3,6 +3,7 @@ import type { Clock } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { BoardEvent } from '@longroof/protocol/board';
+import { Accelerometer, type AccelerometerSpec } from './accelerometer.js';
 import type { Board, BoardOutput, Readings } from './board.js';
 import { lineNumber, listChips } from './chips.js';
 import type { GpioLine, OpenLine } from './gpio-line.js';
@@ -15,6 +16,7 @@ export interface GpioBoardOptions {
   disk: Disk;
   clock: Clock;
   openLine: OpenLine;
+  accelerometer?: AccelerometerSpec | undefined;
   sysfs?: string;
 }
 
@@ -23,12 +25,17 @@ export class GpioBoard implements Board {
   readonly #inputs = new Map<BoardEvent, GpioLine>();
   readonly #outputs = new Map<BoardOutput, GpioLine>();
   readonly #sensors: Sensors;
+  readonly forwardMps2?: () => number | undefined;
 
   /** Throws LR_BOARD_LINE where a line is not there, LR_BOARD_GPIO where it cannot be had. */
   constructor(options: GpioBoardOptions) {
     const { name, profile, disk, clock, openLine, sysfs = '/sys' } = options;
     this.name = name;
     this.#sensors = new Sensors(profile, disk, clock, sysfs);
+    if (options.accelerometer) {
+      const accelerometer = new Accelerometer(options.accelerometer, disk, clock, sysfs);
+      this.forwardMps2 = () => accelerometer.forwardMps2();
+    }
     const chips = listChips(disk, sysfs);
     const open = (what: string, spec: LineSpec, direction: 'in' | 'out'): GpioLine => {
       const number = lineNumber(chips, what, spec);

@@ -19,11 +19,20 @@ export interface RunningBoard {
   stop(): Promise<void>;
 }
 
+/** Where it is not given: about 0.45 g, which tyres give on a dry road and nobody gives without need. */
+const BRAKING_MPS2 = 4.5;
 const POWER_OFF_MS = 30_000;
 
 async function openBoard(config: BoardConfig, disk: Disk, clock: Clock): Promise<Board> {
   if (!config.profile) return new SimBoard();
-  return new GpioBoard({ name: config.name, profile: config.profile, disk, clock, openLine: await onoffLines() });
+  return new GpioBoard({
+    name: config.name,
+    profile: config.profile,
+    disk,
+    clock,
+    openLine: await onoffLines(),
+    accelerometer: config.accelerometer,
+  });
 }
 
 function powerOff(words: readonly string[]): Promise<void> {
@@ -56,6 +65,7 @@ export async function runBoard(config: BoardConfig, clock: Clock, disk: Disk, lo
     scheduleMs: config.scheduleMs,
     memoryFile: config.memory,
     boot: bootId(disk),
+    brakingMps2: config.accelerometer?.brakingMps2 ?? BRAKING_MPS2,
     clock,
     disk,
     log,

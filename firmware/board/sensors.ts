@@ -13,7 +13,7 @@ const DEVICES_MAX = 128;
 const SEARCH_AGAIN_MS = 30_000;
 
 /** The folder of the device whose `file` holds `name`. */
-function findDevice(disk: Disk, folder: string, file: string, name: string): string | undefined {
+export function findDevice(disk: Disk, folder: string, file: string, name: string): string | undefined {
   const found = disk
     .list(folder)
     .slice(0, DEVICES_MAX)
@@ -21,13 +21,13 @@ function findDevice(disk: Disk, folder: string, file: string, name: string): str
   return found === undefined ? undefined : `${folder}/${found}`;
 }
 
-function readNumber(disk: Disk, file: string): number | undefined {
+export function readNumber(disk: Disk, file: string): number | undefined {
   const text = readSysfs(disk, file);
   return text !== undefined && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : undefined;
 }
 
 /** One source that is found by name, and found again when it moves. */
-class Found {
+export class Found {
   readonly #clock: Clock;
   readonly #find: () => string | undefined;
   #path: string | undefined;

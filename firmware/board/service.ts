@@ -13,6 +13,7 @@ import { powerSentence } from '../power/sentence.js';
 import { initialState, memoryOf, type PowerState, type PowerStep } from '../power/state.js';
 import { stepPower, type Wanted, wantedOf } from '../power/step.js';
 import type { Board, Readings } from './board.js';
+import { BrakingWatch, SAMPLE_MS } from './braking.js';
 import { Inputs } from './inputs.js';
 import { readMemory, writeMemory } from './memory.js';
 import { isDue } from './schedule.js';
@@ -23,6 +24,8 @@ export interface BoardServiceOptions {
   /** Milliseconds since midnight, UTC. */
   scheduleMs: readonly number[];
   memoryFile: string;
+  /** A braking at least as hard is told; left out, none is. */
+  brakingMps2?: number;
   boot: string;
   clock: Clock;
   disk: Disk;
@@ -50,7 +53,7 @@ export class BoardService {
   #rememberedMonoMs: MonoMs = Number.NEGATIVE_INFINITY;
   #toldMonoMs: MonoMs = Number.NEGATIVE_INFINITY;
   #scheduleUtcMs: UtcMs;
-  #timer: Timer | undefined;
+  readonly #timers: Timer[] = [];
 
   constructor(options: BoardServiceOptions) {
     const { board, policy, clock, disk, log, memoryFile, boot } = options;
@@ -66,15 +69,19 @@ export class BoardService {
 
   start(): void {
     this.#tick();
-    this.#timer = this.#options.clock.every(TICK_MS, () => {
-      this.#inputs.poll();
-      this.#tick();
-    });
+    const { clock, board, brakingMps2 } = this.#options;
+    this.#timers.push(
+      clock.every(TICK_MS, () => {
+        this.#inputs.poll();
+        this.#tick();
+      }),
+    );
+    if (board.forwardMps2 && brakingMps2 !== undefined) this.#watchBraking(new BrakingWatch(brakingMps2));
   }
 
   /** Leaves lines and power as they are: a restart of the service must not be felt. */
   stop(): void {
-    this.#timer?.cancel();
+    for (const timer of this.#timers) timer.cancel();
     this.#inputs.stop();
     this.#remember();
     this.#options.board.close();
@@ -112,6 +119,8 @@ export class BoardService {
       temperatureC: temperatureC ?? null,
       throttled,
       inputs: this.#inputs.all(),
+      link: wanted.link,
+      contactInMs: wantedOf(policy, state).contactInMs,
     };
   }
 
@@ -119,6 +128,19 @@ export class BoardService {
   openFlush(): FromBoard | undefined {
     const { flush } = this.#state;
     return flush && !flush.ended ? { type: 'flush', id: flush.id, withinMs: flush.withinMs } : undefined;
+  }
+
+  /** Only while it may drive: a parked one is looked at less. */
+  #watchBraking(watch: BrakingWatch): void {
+    const { board, clock, log, tell } = this.#options;
+    const look = (): void => {
+      const forwardMps2 = this.#state.mode === 'driving' ? board.forwardMps2?.() : undefined;
+      const braking = forwardMps2 === undefined ? undefined : watch.take(clock.mono(), forwardMps2);
+      if (!braking) return;
+      log.info({ ...braking }, 'hard braking');
+      tell({ type: 'braking', ...braking });
+    };
+    this.#timers.push(clock.every(SAMPLE_MS, look));
   }
 
   #changed(event: BoardEvent, on: boolean): void {

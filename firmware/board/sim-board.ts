@@ -3,12 +3,15 @@ import type { BoardEvent, SimValue } from '@longroof/protocol/board';
 import type { Board, BoardOutput, Readings } from './board.js';
 import { SIM_PROFILE } from './profiles.js';
 
+const BRAKING_SAMPLES = 10;
+
 export class SimBoard implements Board {
   readonly name = SIM_PROFILE;
   /** What the service has set, for whoever looks. */
   readonly outputs = new Map<BoardOutput, boolean>();
   readonly #levels: Record<BoardEvent, boolean> = { ignition: true, 'power-good': true, tamper: false, panic: false, bookmark: false };
-  readonly #values: Record<SimValue, number> = { supply: 12.6, draw: 10, temperature: 45 };
+  readonly #values: Record<SimValue, number> = { supply: 12.6, draw: 10, temperature: 45, braking: 0 };
+  #brakingSamples = 0;
   #listener: (event: BoardEvent, level: boolean) => void = () => {};
 
   input(event: BoardEvent, level: boolean): void {
@@ -18,6 +21,8 @@ export class SimBoard implements Board {
   }
 
   sensor(name: SimValue, value: number): void {
+    // A braking is over again by itself.
+    if (name === 'braking') this.#brakingSamples = BRAKING_SAMPLES;
     this.#values[name] = value;
   }
 
@@ -36,6 +41,12 @@ export class SimBoard implements Board {
   readings(): Readings {
     const { supply, draw, temperature } = this.#values;
     return { supplyV: supply, drawW: draw, temperatureC: temperature, throttled: false };
+  }
+
+  forwardMps2(): number {
+    if (this.#brakingSamples === 0) return 0;
+    this.#brakingSamples -= 1;
+    return -this.#values.braking;
   }
 
   close(): void {

@@ -43,6 +43,9 @@ export interface PowerPolicy {
   /** In order; each at least `shedEveryMs` after the one before it. */
   shed: readonly ShedRule[];
   shedEveryMs: number;
+  /** In standby the link to the centre rests but for `contactForMs` each `contactEveryMs`; 0: it does not rest. */
+  contactEveryMs: number;
+  contactForMs: number;
 }
 
 export const DEFAULT_POLICY: PowerPolicy = {
@@ -64,6 +67,8 @@ export const DEFAULT_POLICY: PowerPolicy = {
   chargeW: 45,
   shed: [],
   shedEveryMs: 60_000,
+  contactEveryMs: 0,
+  contactForMs: 120_000,
 };
 
 /** Relations between the numbers without which the guard could not keep its promises. */
@@ -72,5 +77,6 @@ export function assertPolicy(policy: PowerPolicy): void {
   assert(policy.chargingV >= policy.returnV, 'the charging voltage must not be below the return voltage');
   assert(policy.reserveWh < policy.budgetWh, 'the reserve must be smaller than the budget');
   assert(policy.watchLongestMs <= policy.parkLongestMs, 'a watch cannot be longer than the longest park');
+  assert(policy.contactEveryMs === 0 || policy.contactForMs < policy.contactEveryMs, 'a contact must be shorter than the time between two');
   assert(policy.smoothMs > 0 && policy.nominalW > 0, 'filter time and nominal consumption must be above 0');
 }

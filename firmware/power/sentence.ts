@@ -3,6 +3,7 @@ import type { PowerReason } from '@longroof/protocol/board';
 import { batteryLeft } from './measure.js';
 import type { PowerPolicy } from './policy.js';
 import type { PowerState } from './state.js';
+import { wantedOf } from './step.js';
 
 const MODES: Readonly<Record<PowerState['mode'], string>> = {
   driving: 'Driving',
@@ -40,5 +41,7 @@ export function powerSentence(policy: PowerPolicy, state: PowerState, cameras: n
   if (state.mode === 'parked-watch' && state.shed > 0) parts.push(`${state.shed} of ${policy.shed.length} steps of saving taken`);
   const left = state.mode === 'parked-watch' ? batteryLeft(policy, state, cameras) : undefined;
   if (left) parts.push(`${left.cameraHours.toFixed(0)} ± ${left.errorCameraHours.toFixed(0)} camera-hours left`);
+  const contact = wantedOf(policy, state).contactInMs;
+  if (contact !== null) parts.push(`next contact in ${spell(contact)}`);
   return `${parts.join(', ')}.`;
 }

@@ -106,6 +106,10 @@ export interface Wanted {
   /** Cameras keep their power until the recorder has let go of them. */
   cameraPower: boolean;
   lamp: boolean;
+  /** Whether the link to the centre may be up. */
+  link: boolean;
+  /** Where it rests now and then: until the next contact begins. */
+  contactInMs: number | null;
 }
 
 export function wantedOf(policy: PowerPolicy, state: PowerState): Wanted {
@@ -117,5 +121,13 @@ export function wantedOf(policy: PowerPolicy, state: PowerState): Wanted {
     shed: { proxies: rules.some((rule) => rule.proxies), cameras: [...new Set(rules.flatMap((rule) => rule.cameras))] },
     cameraPower: record || state.flush?.ended === undefined,
     lamp: record,
+    ...contactOf(policy, state),
   };
+}
+
+/** A standby begins with a contact: the centre hears why, and when the next is. */
+function contactOf({ contactEveryMs, contactForMs }: PowerPolicy, state: PowerState): Pick<Wanted, 'link' | 'contactInMs'> {
+  if (state.mode !== 'standby' || contactEveryMs === 0) return { link: true, contactInMs: null };
+  const sinceMs = (state.atMonoMs - state.sinceMonoMs) % contactEveryMs;
+  return { link: sinceMs < contactForMs, contactInMs: contactEveryMs - sinceMs };
 }

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { UnitShape } from '@longroof/controller/api/shapes';
+import { BatteryFeed } from './battery.js';
 import { Child, type ChildSpec } from './child.js';
 import { GnssFeed } from './gnss.js';
 import { type DemoOptions, type Layout, PROGRAMS, prepare, preparePerson, USER } from './layout.js';
@@ -18,6 +19,7 @@ export class Demo {
   readonly #say: (text: string) => void;
   #layout: Layout | undefined;
   #feed: GnssFeed | undefined;
+  #batteries: BatteryFeed | undefined;
   #wagons: Child[] = [];
   #rest: Child[] = [];
   #stopping = false;
@@ -54,6 +56,12 @@ export class Demo {
       logFile: layout.logFile('controller'),
       ready: /^longroof-controller: http/m,
     });
+    for (const { name, boardFile } of layout.units) {
+      const args = [PROGRAMS.board, '--config', boardFile];
+      const spec = { name: `board of ${name}`, command: process.execPath, args, logFile: layout.logFile(`board-${name}`) };
+      await this.#launch(this.#rest, { ...spec, ready: /"msg":"ready"/ });
+    }
+    this.#batteries = new BatteryFeed(layout.units.map(({ boardSocket }, index) => ({ wagon: index + 1, socket: boardSocket })));
     for (const { name, configFile } of layout.units) {
       this.#say(`${name}: starting its recorder`);
       const args = [PROGRAMS.agent, '--config', configFile];
@@ -69,6 +77,7 @@ export class Demo {
     this.#stopping = true;
     this.#say('stopping');
     this.#feed?.stop();
+    this.#batteries?.stop();
     await Promise.all(this.#wagons.map((child) => child.stop(STOP_WAGONS_MS)));
     await Promise.all(this.#rest.map((child) => child.stop(STOP_REST_MS)));
     if (this.#layout) forgetRunning(this.#layout.runningFile);

@@ -3,10 +3,12 @@
  * kept: the authority, the units' identities, spools and the centre's store. Configuration files are written anew each time.
  */
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { BUDGET_WH } from './battery.js';
 import { choosePorts } from './ports.js';
 
 const run = promisify(execFile);
@@ -14,6 +16,7 @@ const run = promisify(execFile);
 /** The repository, from `test/dist/demo`. */
 export const ROOT = path.resolve(import.meta.dirname, '../../..');
 export const PROGRAMS = {
+  board: path.join(ROOT, 'firmware/bin/longroof-board.js'),
   agent: path.join(ROOT, 'edge-agent/bin/longroof-agent.js'),
   controller: path.join(ROOT, 'controller/bin/longroof-controller.js'),
   provision: path.join(ROOT, 'provisioning/bin/longroof-provision.js'),
@@ -36,7 +39,7 @@ export interface Layout {
   folder: string;
   runningFile: string;
   password: string;
-  units: { name: string; configFile: string; gpsdPort: number; nmeaPort: number }[];
+  units: { name: string; configFile: string; boardFile: string; boardSocket: string; gpsdPort: number; nmeaPort: number }[];
   controllerConfigFile: string;
   scenesPort: number;
   logFile(name: string): string;
@@ -73,8 +76,27 @@ spool:
   quota: ${SPOOL_QUOTA}
 gnss: gpsd://127.0.0.1:${ports[`gpsd-${unit}`]}
 metrics: { port: ${ports[`metrics-${unit}`]} }
+board: "unix:${boardSocket(options, unit)}"
+events: { ignition: { hold: false }, braking: { before: 10s, after: 30s, keep: 1h } }
 cameras:
 ${cameras.join('\n')}
+`;
+}
+
+/** In a folder of its own: paths of sockets have 107 bytes at most, and the data folder may lie deep. */
+function boardSocket({ data }: DemoOptions, unit: string): string {
+  const name = createHash('sha256').update(path.resolve(data)).digest('hex').slice(0, 12);
+  return path.join(os.tmpdir(), `longroof-demo-${name}`, `${unit}.sock`);
+}
+
+/** A battery so small, and times so short, that a stop of the route shows every state. */
+function boardYaml(options: DemoOptions, unit: string, folder: string): string {
+  return `board: sim
+socket: ${JSON.stringify(boardSocket(options, unit))}
+memory: ${JSON.stringify(path.join(folder, 'power.json'))}
+guard:
+  { grace: 20s, smooth: 5s, flush: 5s, budgetWh: ${BUDGET_WH}, reserveWh: 0.1, shedEvery: 10s, contactEvery: 60s, contactFor: 20s,
+    shed: [{ usedWh: 0.35, proxies: true }] }
 `;
 }
 
@@ -121,6 +143,8 @@ export async function prepare(options: DemoOptions, say: (text: string) => void)
     units: names.map((name) => ({
       name,
       configFile: within(name, 'unit.yaml'),
+      boardFile: within(name, 'board.yaml'),
+      boardSocket: boardSocket(options, name),
       gpsdPort: ports[`gpsd-${name}`]!,
       nmeaPort: ports[`nmea-${name}`]!,
     })),
@@ -138,6 +162,10 @@ async function prepareUnit(
 ): Promise<void> {
   fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
   writePrivate(path.join(folder, 'unit.yaml'), unitYaml(unit, options, folder, ports));
+  writePrivate(path.join(folder, 'board.yaml'), boardYaml(options, unit, folder));
+  fs.mkdirSync(path.dirname(boardSocket(options, unit)), { recursive: true, mode: 0o700 });
+  // Each start begins with a full battery, and so with every camera recording.
+  fs.rmSync(path.join(folder, 'power.json'), { force: true });
   if (fs.existsSync(path.join(folder, 'identity', 'unit.key'))) return;
   say(`${unit}: enrolling (keys and certificate from the fleet's authority)`);
   await run(process.execPath, [

@@ -27,7 +27,7 @@ const unit = (id: string, online: boolean): UnitShape => ({
   ...{ id, online, state: online ? 'recording' : 'offline', lastSeen: ago(online ? 0 : 190), version: '1.2.3', epoch: '00'.repeat(16) },
   cameras: ['front', 'rear', 'left', 'right'].map((camera) => ({ id: camera, state: online ? 'recording' : 'unknown', renditions: both })),
   position: { latDeg: 35.68917, lonDeg: 51.38897, at: ago(1) },
-  ...{ journal: { next: 10, whole: true }, refusals: [], alarms: [], configuration: null },
+  ...{ journal: { next: 10, whole: true }, refusals: [], alarms: [], configuration: null, power: null },
 });
 const pull = (id: string, unitId: string, part: Partial<PullShape>): PullShape => ({
   ...{ id, unitId, cameras: ['front', 'rear'], from: ago(30), to: ago(20), quality: 'proxy', reason: 'Collision at the square' },
@@ -109,7 +109,7 @@ function fill(api: Canned): void {
   const clock = { source: 'gnss', errorMs: 200 };
   const footage = [{ from: ago(60), to: ago(0), where: 'wagon' as const, bytes: 60_000_000, clock }];
   const cameras = ['front', 'rear', 'left', 'right'].map((camera) => ({ camera, rendition: 'original' as const, footage, gaps: [] }));
-  api.coverage = { unit: 'wagon-1', from: ago(60), to: ago(0), cameras };
+  api.coverage = { unit: 'wagon-1', from: ago(60), to: ago(0), cameras, events: [] };
   api.receipt = receipt;
 }
 

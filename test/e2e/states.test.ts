@@ -32,6 +32,10 @@ const unit: UnitShape = {
     { id: 'rear', state: 'refused', code: 'LR_RTSP_AUTH', renditions: both },
   ],
   position: { latDeg: 35.68917, lonDeg: 51.38897, at: ago(0) },
+  power: {
+    ...{ mode: 'standby', reason: 'watch-spent', sentence: 'Standby.', at: ago(1), supplyV: 12.14 },
+    ...{ left: { cameraHours: 8.4, errorCameraHours: 1.2 }, nextContact: ago(-30) },
+  },
   journal: { next: 10, whole: true },
   refusals: [{ code: 'LR_CHUNK', count: 3, last: ago(5), message: 'chunk: payload length' }],
   alarms: [],
@@ -77,6 +81,7 @@ function fill(api: Canned): void {
         gaps: [{ from: ago(40), to: ago(30), cause: id === 'front' ? 'power-cut' : 'a-cause-of-next-year' }],
       })),
     ),
+    events: [{ kind: 'panic', at: ago(20), errorMs: 200, on: true, hold: { id: 'event-1', state: 'placed' } }],
   };
 }
 
@@ -125,6 +130,11 @@ t.test('the fleet in words; a centre that goes away and comes back', { skip: mis
     t,
     cards.nth(0),
     /wagon-1[\s\S]*Partly recording[\s\S]*1 of 2 record[\s\S]*rear[\s\S]*refuses our password[\s\S]*LR_RTSP_AUTH[\s\S]*refused 3 messages/,
+  );
+  await says(
+    t,
+    cards.nth(0),
+    /Standby: its share of the energy budget is used · 12\.1 V · 8 ± 1 camera-hours left · can be reached next at/,
   );
   await says(t, cards.nth(1), /wagon-2[\s\S]*Out of reach[\s\S]*2 hours ago[\s\S]*No position known/);
   await page.fill('input[type=search]', 'nothing like it');
@@ -192,6 +202,7 @@ t.test(
     const box = (await row.boundingBox())!;
     const x = (minutesAgo: number): number => box.x + box.width * (1 - minutesAgo / 60);
     await page.mouse.move(x(35), box.y + 8);
+    await says(t, page.locator('.marks li.panic'), /Panic button; its footage is held/);
     await says(t, page.locator('[data-testid=readout]'), /No footage[\s\S]*10 mins[\s\S]*lost power/);
     await page.mouse.move(x(10), box.y + 8);
     await says(t, page.locator('[data-testid=readout]'), /in the wagon and at the centre[\s\S]*200 ms/);

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { makeMedia, SMALL } from '../peers/media.js';
 import { startProgram, until } from '../peers/program.js';
 import { startRtspServer } from '../peers/rtsp/server.js';
@@ -15,6 +15,63 @@ const BOARD = bin('firmware', 'longroof-board');
 const AGENT = bin('edge-agent', 'longroof-agent');
 
 type Body = Record<string, unknown>;
+
+type Ask = (...args: string[]) => Promise<string>;
+
+/** What /healthz says of the agent and of each stream. */
+async function streamsText(port: string): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
+  const health = (await answer.json()) as { status: string; streams: Record<string, { state: string }> };
+  return `${health.status} ${Object.entries(health.streams)
+    .map(([name, { state }]) => `${name}:${state}`)
+    .sort()
+    .join(' ')}`;
+}
+
+function statusPage(port: string, ...args: string[]): Promise<string> {
+  return run(process.execPath, [AGENT, 'status', '--port', port, ...args]).then(
+    ({ stdout }) => stdout,
+    (error: { stdout?: string; stderr?: string }) => `${error.stdout}${error.stderr}`,
+  );
+}
+
+/** Braking and a panic button, and the page of state that counts them. */
+async function eventsAreTold(t: Test, command: Ask, status: Ask): Promise<void> {
+  await command('sim', 'braking', '7.5');
+  await command('sim', 'panic', 'on');
+  const page = await until('both events', async () => {
+    const text = await status();
+    return /Events +2 since/.test(text) && text;
+  });
+  t.match(
+    page,
+    /^Unit +wagon-1, version .*: all is well\nPower +Driving for \d+ s because the ignition is on, 12\.6 V\.\nCameras +recording: /,
+  );
+  t.match(
+    page,
+    /\nSpool +ok, [\d.]+ GB of 2\.0 GB used, .*\nLink +no centre is configured\nClock +\S+Z, by \w+, right within .*\nGNSS +no receiver/,
+  );
+  t.match(JSON.parse(await status('--json')), { unit: 'wagon-1', ok: true, events: 2, power: { mode: 'driving' }, link: null });
+}
+
+/** Each is a mark in the journal, and its footage is held. */
+function eventsAreKept(t: Test, bodies: (type: string) => Body[]): void {
+  const marks = bodies('event').flatMap((body) => (body['event'] === 'mark' ? [body['detail'] as Body] : []));
+  t.match(
+    marks
+      .slice(0, 2)
+      .map((mark) => mark['kind'])
+      .sort(),
+    ['braking', 'panic'],
+  );
+  const braking = marks.find((mark) => mark['kind'] === 'braking')?.['value'] as number;
+  t.ok(Math.abs(braking - 7.5) < 0.1, `${braking} m/s2`);
+  for (const { hold } of marks as { hold: Body }[]) {
+    const placed = bodies('hold').find((body) => body['holdId'] === hold['holdId']);
+    if (placed) t.match(placed, { action: 'placed', cameras: ['front', 'rear'], fromUtcMs: hold['fromUtcMs'], toUtcMs: hold['toUtcMs'] });
+  }
+  t.ok(bodies('hold').length >= 2, 'panic and braking are held');
+}
 
 t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   // Sockets have short paths.
@@ -54,18 +111,14 @@ t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   const agent = startProgram(process.execPath, [AGENT, '--config', unitFile]);
   t.teardown(() => agent.stop('SIGKILL'));
   const [, port] = (await agent.says(/"metricsPort":(\d+)/)) as unknown as [string, string];
-  const streams = async (): Promise<string> => {
-    const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
-    const health = (await answer.json()) as { status: string; streams: Record<string, { state: string }> };
-    return `${health.status} ${Object.entries(health.streams)
-      .map(([name, { state }]) => `${name}:${state}`)
-      .sort()
-      .join(' ')}`;
-  };
+  const streams = (): Promise<string> => streamsText(port);
   const become = (what: string): Promise<unknown> => until(what, async () => (await streams()) === what);
 
   await become('ok front.proxy:recording front:recording rear:recording');
   t.match(await command('status'), /^Driving for \d+ s because the ignition is on, 12\.6 V\.$/);
+
+  const status = (...args: string[]): Promise<string> => statusPage(port, ...args);
+  await eventsAreTold(t, command, status);
 
   await command('sim', 'ignition', 'off');
   await until('parked', async () => /^Parked watch .* because the ignition was switched off/.test(await command('status')));
@@ -103,6 +156,7 @@ t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   );
   t.match(bodies('power').at(-2), { mode: 'shutdown', reason: 'battery-low' });
   t.ok(bodies('event').some((body) => body['event'] === 'board-ignition'));
+  eventsAreKept(t, bodies);
   t.match(
     bodies('gap')
       .filter((body) => body['cause'] === 'power-saving')
@@ -112,6 +166,7 @@ t.test('parked until the battery is low', { timeout: 300_000 }, async (t) => {
   );
   // The power goes now: nothing may have been left in memory.
   await agent.stop('SIGKILL');
+  t.match(await status(), /LR_STATUS_AGENT: no agent answers on port \d+[\s\S]*Is longroof-agent running/);
   t.match(await command('status'), /^Shutting down/);
   t.match(await fsck(path.join(folder, 'spool')), { code: 0 });
   t.equal(await board.stop('SIGTERM'), 0, 'the board outlives the agent');

@@ -115,10 +115,10 @@ t.test('holds: placed, lifted when no longer named, left alone where none are sp
   });
   const give = (generation: number, holds?: unknown): void =>
     one.uplink.give({ ...desiredOf(one.spool, generation, []), ...(holds === undefined ? {} : { holds: holds as DesiredHold[] }) });
-  const held = (): string => [...one.spool.holds.keys()].sort().join();
+  const held = (): string => [...one.spool.placed.keys()].sort().join();
   give(1, [hold('h1'), hold('h2')]);
   await settle(one, 'both', () => held() === 'h1,h2');
-  test.match(one.spool.holds.get('h1'), hold('h1'));
+  test.match(one.spool.placed.get('h1'), hold('h1'));
   give(2, [hold('h2'), hold('h3')]);
   await settle(one, 'one for another', () => held() === 'h2,h3');
   give(3);
@@ -132,7 +132,7 @@ t.test('holds: placed, lifted when no longer named, left alone where none are sp
     test.throws(() => give(4, wrong), { code: 'LR_DESIRED_SHAPE' });
   give(5, [hold('h2')]);
   await settle(one, 'the other is lifted', () => held() === 'h2');
-  one.spool.holds.clear();
+  one.spool.placed.clear();
   await one.restart();
   await settle(one, 'placed again', () => held() === 'h2');
   give(6, []);

@@ -9,6 +9,7 @@ import { Fault } from '@longroof/base/errors';
 import { systemMemory } from '@longroof/edge-agent/capture/arena';
 import type { BuiltFragment } from '@longroof/edge-agent/fragment/fragment';
 import { openCore, type SpoolCore } from '@longroof/edge-agent/spool/core';
+import { standingHolds } from '@longroof/edge-agent/spool/holds';
 import type {
   DurableStream,
   FragmentRun,
@@ -156,8 +157,8 @@ export class CoreSpool implements Spool {
   releaseHold(holdId: string): Promise<boolean> {
     return this.#answered((settled) => this.core.releaseHold(holdId, settled));
   }
-  holdIds() {
-    return this.#now(() => this.core.state.index.holds().map(({ id }) => id));
+  holds() {
+    return this.#now(() => standingHolds(this.core.state));
   }
   stats(): SpoolStats {
     return { ...this.#statistics.read(), queuedBytes: 0 };

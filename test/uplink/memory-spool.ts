@@ -15,6 +15,7 @@ import type {
   Selection,
   Spool,
   SpoolStats,
+  StandingHold,
   StoredFragment,
   Unsent,
   Voided,
@@ -35,7 +36,7 @@ export class MemorySpool implements Spool {
   readonly inits = new Map<string, Buffer>();
   acknowledgedNext = 0;
   storeEpoch: string | undefined;
-  readonly holds = new Map<string, HoldRequest>();
+  readonly placed = new Map<string, HoldRequest>();
   /** Released by an earlier store only. */
   readonly voids = new Set<MemoryFragment>();
   reads = 0;
@@ -212,14 +213,14 @@ export class MemorySpool implements Spool {
   closeStream(): void {}
   noteClock(): void {}
   async hold(request: HoldRequest): Promise<{ placed: boolean; bytes: number }> {
-    this.holds.set(request.holdId, request);
+    this.placed.set(request.holdId, request);
     return { placed: true, bytes: 0 };
   }
   async releaseHold(holdId: string): Promise<boolean> {
-    return this.holds.delete(holdId);
+    return this.placed.delete(holdId);
   }
-  async holdIds(): Promise<string[]> {
-    return [...this.holds.keys()];
+  async holds(): Promise<StandingHold[]> {
+    return [...this.placed.values()];
   }
   stats(): SpoolStats {
     throw new Fault('internal', 'LR_TEST', 'not in this stand-in');

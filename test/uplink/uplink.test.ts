@@ -71,7 +71,7 @@ async function world(
   return { controller, spool, uplink };
 }
 
-function unitUplink(controller: ScriptedController, spool: MemorySpool, clock: Clock = systemClock): Uplink {
+function unitUplink(controller: ScriptedController, spool: MemorySpool, clock: Clock = systemClock, systemUtc = Date.now): Uplink {
   return createUplink({
     config: { host: '127.0.0.1', port: controller.port, unit: UNIT },
     identity: () => ({ keyPem: identity.unitKeyPem, certificatePem: identity.unitCertificatePem, rootPem: identity.rootPem }),
@@ -79,6 +79,7 @@ function unitUplink(controller: ScriptedController, spool: MemorySpool, clock: C
     clock,
     log: silentLog,
     status: () => ({ front: { state: 'recording' } }),
+    systemUtc,
     version: '0.1.0',
   });
 }
@@ -362,4 +363,35 @@ t.test('stop ends what waits', async (test) => {
   await one.uplink.stop();
   test.same(await sent, ['LR_CANCELLED']);
   test.throws(() => one.uplink.enqueue(one.spool.fragments[0]!, 1), { code: 'LR_CANCELLED' });
+});
+
+t.test('a link that rests keeps away from the centre, and goes on where it was', async (test) => {
+  const clock = fasterClock(20);
+  const one = await world(test, ({ spool }) => spool.addFragment(FRONT, 0, 50_000), clock);
+  await until('connected', () => one.uplink.connected);
+  one.uplink.rest(true);
+  await until('a goodbye', () => one.controller.statuses.at(-1)?.online === false && !one.uplink.connected);
+  const sent = one.uplink.enqueue(one.spool.fragments[0]!, 1);
+  await one.spool.record('event', { event: 'while it rests' }, { urgent: true });
+  const { connects } = one.uplink.counters;
+  await clock.sleep(20_000);
+  test.match(one.uplink, { resting: true, connected: false, counters: { connects } }, 'it stays away');
+  one.uplink.rest(false);
+  test.equal(await sent, 'stored');
+  await until('what was said meanwhile', () => one.controller.records.some(({ body }) => JSON.stringify(body).includes('while it rests')));
+  one.uplink.rest(true);
+  await one.uplink.stop();
+});
+
+t.test('certificates are not checked by a clock from before the program was made', async (test) => {
+  const controller = await ScriptedController.make(UNIT, authority);
+  await controller.start();
+  let utcMs = 0;
+  const uplink = unitUplink(controller, new MemorySpool(systemClock, random, UNIT), fasterClock(20), () => utcMs);
+  uplink.start();
+  test.teardown(() => Promise.all([uplink.stop(), controller.stop()]));
+  await until('refused', () => uplink.fault?.code === 'LR_UPLINK_CLOCK');
+  test.equal(controller.statuses.length, 0);
+  utcMs = Date.now();
+  await until('connected', () => uplink.connected);
 });

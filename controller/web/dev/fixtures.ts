@@ -6,8 +6,12 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 
 export function units(nowMs: number): UnitShape[] {
   const both: ('original' | 'proxy')[] = ['original', 'proxy'];
+  const power = {
+    ...{ mode: 'parked-watch' as const, reason: 'ignition-off', sentence: 'Parked watch.', at: iso(nowMs - MINUTE), supplyV: 12.3 },
+    ...{ left: { cameraHours: 9.2, errorCameraHours: 1.1 }, nextContact: null },
+  };
   const base = {
-    ...{ version: '0.1.0', epoch: '00112233445566778899aabbccddeeff', journal: { next: 48_211, whole: true }, refusals: [] },
+    ...{ power, version: '0.1.0', epoch: '00112233445566778899aabbccddeeff', journal: { next: 48_211, whole: true }, refusals: [] },
     ...{ alarms: [], configuration: null },
   };
   return [
@@ -93,6 +97,14 @@ export function gapsOf(camera: string, fromMs: number, toMs: number, startedMs: 
     .sort((a, b) => a.from.localeCompare(b.from));
 }
 
+function eventsIn(fromMs: number, toMs: number, startedMs: number): CoverageShape['events'] {
+  const all = [
+    { kind: 'panic' as const, at: iso(startedMs - 12 * MINUTE), errorMs: 200, on: true, hold: { id: 'event-1', state: 'placed' as const } },
+    { kind: 'ignition' as const, at: iso(startedMs - 30 * MINUTE), errorMs: 200, on: false },
+  ];
+  return all.filter(({ at }) => Date.parse(at) >= fromMs && Date.parse(at) < toMs);
+}
+
 /** Footage is what lies between the gaps, in reels of a minute. */
 export function coverage(unit: UnitShape, fromMs: number, toMs: number, nowMs: number, startedMs: number): CoverageShape {
   const knownMs = unit.online ? nowMs - 4_000 : Date.parse(unit.lastSeen);
@@ -118,5 +130,5 @@ export function coverage(unit: UnitShape, fromMs: number, toMs: number, nowMs: n
       return { camera: camera.id, rendition, footage, gaps };
     }),
   );
-  return { unit: unit.id, from: iso(fromMs), to: iso(toMs), cameras };
+  return { unit: unit.id, from: iso(fromMs), to: iso(toMs), cameras, events: eventsIn(fromMs, toMs, startedMs) };
 }

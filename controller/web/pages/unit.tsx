@@ -14,6 +14,7 @@ import { Configuration } from '../parts/configuration.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { Position } from '../parts/position.js';
+import { Power } from '../parts/power.js';
 import { useMayView } from '../parts/session.js';
 import { Empty, Loaded } from '../parts/states.js';
 import { UnitLink } from '../parts/unit-link.js';
@@ -70,6 +71,14 @@ function Head({ unit }: { unit: UnitShape }) {
         <dd>
           <Position position={unit.position} />
         </dd>
+        {unit.power ? (
+          <>
+            <dt>{t('power.label')}</dt>
+            <dd>
+              <Power power={unit.power} />
+            </dd>
+          </>
+        ) : null}
         <UnitLink link={unit.link} />
         {unit.version ? (
           <>
@@ -192,7 +201,7 @@ function Shown({ data, selection, onSelect, onSpan, onHold }: ShownProps) {
   if (rows.length === 0) return <Empty title={t('unit.empty')} />;
   return (
     <>
-      <Timeline rows={rows} span={range} selection={selection} onSelect={onSelect} />
+      <Timeline rows={rows} events={data.events} span={range} selection={selection} onSelect={onSelect} />
       <SelectionBar
         selection={selection}
         onClear={() => onSelect(undefined)}

@@ -8,6 +8,7 @@ import { CameraChip, UnitStateBadge } from '../parts/badges.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { Position } from '../parts/position.js';
+import { Power } from '../parts/power.js';
 import { Empty, Loaded } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
@@ -99,6 +100,14 @@ function UnitCard({ unit }: { unit: UnitShape }) {
         <dd>
           <Position position={unit.position} />
         </dd>
+        {unit.power ? (
+          <>
+            <dt>{t('power.label')}</dt>
+            <dd>
+              <Power power={unit.power} />
+            </dd>
+          </>
+        ) : null}
       </dl>
       <div className="chips">
         {unit.cameras.map((camera) => (

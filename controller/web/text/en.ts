@@ -1,7 +1,9 @@
 /** Everything the page says, in English. The other languages have exactly these keys: the compiler sees to it. */
+
 import type { CameraState, PullShape, UnitShape, Where } from '../../api/shapes.js';
 import { cause, causeShort } from './en-cause.js';
 import { desk } from './en-desk.js';
+import { enPower } from './en-power.js';
 import { problem } from './en-problem.js';
 import { alarm, configuration } from './en-unit.js';
 
@@ -114,7 +116,9 @@ export const en = {
     waitsCount: 'Requested footage waits: the wagon cannot write down what the link takes.',
     urgentGoes: 'Urgent requests go all the same.',
   },
+  ...enPower,
   unit: {
+    events: 'Events',
     timeline: 'Footage and gaps',
     spanHour: 'Last hour',
     spanSix: '6 hours',

@@ -1,6 +1,8 @@
 /** Everything the page says, in Persian. */
+
 import type { Text } from './en.js';
 import { desk } from './fa-desk.js';
+import { faPower } from './fa-power.js';
 import { problem } from './fa-problem.js';
 import { alarm, configuration } from './fa-unit.js';
 
@@ -147,7 +149,9 @@ export const fa: Text = {
     waitsCount: 'فیلم‌های درخواست‌شده منتظرند: خودرو نمی‌تواند مصرف ارتباط را ثبت کند.',
     urgentGoes: 'درخواست‌های فوری با این حال فرستاده می‌شوند.',
   },
+  ...faPower,
   unit: {
+    events: 'رویدادها',
     timeline: 'فیلم‌ها و وقفه‌ها',
     spanHour: 'ساعت گذشته',
     spanSix: '۶ ساعت',

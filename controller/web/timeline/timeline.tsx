@@ -2,21 +2,24 @@
 import { useElementSize } from '@mantine/hooks';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { CoverageShape } from '../../api/shapes.js';
 import { type Range, type Row, recordedShare, ticksOf } from '../logic/coverage.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { useFormat } from '../parts/use-format.js';
 import { useDescribe } from './describe.js';
+import { EventMarks } from './event-marks.js';
 import { slackOf, TimelineRow } from './row.js';
 
 export interface TimelineProps {
   rows: Row[];
+  events: CoverageShape['events'];
   span: Range;
   selection: Range | undefined;
   onSelect(range: Range | undefined): void;
 }
 
-export function Timeline({ rows, span, selection, onSelect }: TimelineProps) {
+export function Timeline({ rows, events, span, selection, onSelect }: TimelineProps) {
   const { t } = useTranslation();
   const format = useFormat();
   const describe = useDescribe();
@@ -35,6 +38,7 @@ export function Timeline({ rows, span, selection, onSelect }: TimelineProps) {
           <Axis span={span} width={width} />
         </div>
       </div>
+      <EventMarks events={events} span={span} />
       {rows.map((row) => {
         const share = recordedShare(row, span);
         return (

@@ -104,11 +104,9 @@ export class JournalSpool implements Spool {
   async voided(): Promise<{ fragments: []; next: undefined }> {
     return { fragments: [], next: undefined };
   }
-  async holdIds(): Promise<string[]> {
-    return [];
-  }
   write = unable;
   named = unable;
+  holds = unable;
   select = unable;
   unsent = unable;
   read = unable;

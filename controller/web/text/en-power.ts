@@ -1,0 +1,43 @@
+/** English words for a wagon's power and its events. */
+export const enPower = {
+  power: {
+    mode: {
+      driving: 'Driving',
+      'parked-watch': 'Parked, on watch',
+      standby: 'Standby',
+      shutdown: 'Switching off',
+      unknown: 'Not known',
+    },
+    reason: {
+      started: 'it has just started',
+      'ignition-on': 'the ignition is on',
+      'ignition-off': 'the ignition was switched off',
+      'supply-lost': 'the supply was lost',
+      'supply-back': 'the supply is back',
+      'battery-low': 'the battery is low',
+      'energy-spent': 'the energy budget is used',
+      'parked-too-long': 'the longest park is over',
+      'watch-spent': 'its share of the energy budget is used',
+      'watch-over': 'the watch is over',
+      panic: 'the panic button was pressed',
+      tamper: 'somebody tampered with it',
+      schedule: 'a watch was scheduled',
+      'board-gone': 'the board does not answer',
+    },
+    label: 'Power',
+    volts: '{{volts}} V',
+    left: '{{hours}} ± {{error}} camera-hours left',
+    nextContact: 'can be reached next at',
+  },
+  event: {
+    bookmark: 'Bookmark',
+    panic: 'Panic button',
+    tamper: 'Tampering',
+    ignitionOn: 'Ignition on',
+    ignitionOff: 'Ignition off',
+    braking: 'Hard braking',
+    speed: 'Too fast',
+    held: 'its footage is held',
+    notHeld: 'its footage is not held',
+  },
+};

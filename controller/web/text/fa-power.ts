@@ -1,0 +1,43 @@
+/** Persian words for a wagon's power and its events. */
+export const faPower = {
+  power: {
+    mode: {
+      driving: 'در حال رانندگی',
+      'parked-watch': 'پارک، در حال نگهبانی',
+      standby: 'آماده‌به‌کار',
+      shutdown: 'در حال خاموش شدن',
+      unknown: 'نامعلوم',
+    },
+    reason: {
+      started: 'تازه روشن شده است',
+      'ignition-on': 'سوئیچ روشن است',
+      'ignition-off': 'سوئیچ خاموش شد',
+      'supply-lost': 'برق قطع شد',
+      'supply-back': 'برق بازگشت',
+      'battery-low': 'باتری ضعیف است',
+      'energy-spent': 'سهم انرژی تمام شد',
+      'parked-too-long': 'بیشینهٔ زمان پارک گذشت',
+      'watch-spent': 'سهم انرژی نگهبانی تمام شد',
+      'watch-over': 'نگهبانی به پایان رسید',
+      panic: 'دکمهٔ اضطرار زده شد',
+      tamper: 'کسی آن را دستکاری کرد',
+      schedule: 'نگهبانی زمان‌بندی شده بود',
+      'board-gone': 'برد پاسخ نمی‌دهد',
+    },
+    label: 'برق',
+    volts: '{{volts}} ولت',
+    left: '{{hours}} ± {{error}} دوربین‌ساعت مانده',
+    nextContact: 'دسترسی بعدی در',
+  },
+  event: {
+    bookmark: 'نشانه',
+    panic: 'دکمهٔ اضطرار',
+    tamper: 'دستکاری',
+    ignitionOn: 'سوئیچ روشن',
+    ignitionOff: 'سوئیچ خاموش',
+    braking: 'ترمز شدید',
+    speed: 'سرعت زیاد',
+    held: 'فیلم آن نگه داشته شده است',
+    notHeld: 'فیلم آن نگه داشته نشده است',
+  },
+};
