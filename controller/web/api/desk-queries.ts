@@ -76,7 +76,9 @@ export function useLives(): UseQueryResult<LiveShape[]> {
 }
 
 export function useBeginLive(unitId: string) {
+  const client = useQueryClient();
   return useMutation({
+    onSuccess: () => client.invalidateQueries({ queryKey: ['live'] }),
     mutationFn: (wanted: { camera: string; reason: string }) =>
       request<LiveShape>('POST', `/api/units/${encodeURIComponent(unitId)}/live`, wanted),
   });

@@ -82,7 +82,7 @@ export const desk = {
     pieces: '{{n}} fragments, {{bytes}}',
     nothingLost: 'Nothing, as far as the wagons have told.',
     lostOf: '{{n}} fragments, in {{places}} places',
-    awaited: '{{n}} wagons have not been heard since. What they have is not known yet.',
+    awaited: 'Wagons not heard since: {{n}}. What they have is not known yet.',
     state: 'State',
     awaitedState: 'not heard since',
     had: 'Had with a receipt',
