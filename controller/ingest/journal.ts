@@ -30,7 +30,7 @@ const ALARMS: ReadonlySet<string> = new Set(['LR_JOURNAL_FORK', 'LR_JOURNAL_CHEC
 
 /** After a batch its unit rests so many times as long as the batch kept us busy: none takes more than a fifth of the centre from the others. */
 const REST_TIMES = 4;
-const REST_MS_MAX = 2000;
+const REST_MS_MAX = 1000;
 
 export interface JournalResult {
   epoch: string;

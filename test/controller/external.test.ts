@@ -71,7 +71,7 @@ t.test('provisioned, run, sent through, killed, revoked', { timeout: 200_000 }, 
   });
   const controller = startProgram(process.execPath, [CONTROLLER, '--config', config]);
   t.teardown(() => controller.stop('SIGKILL'));
-  const [, address = ''] = await controller.says(READY, 30_000);
+  const [, address = ''] = await controller.says(READY);
   await until('healthy', async () => (await failing(address)).length === 0);
 
   const read = (name: string): string => fs.readFileSync(path.join(folder, 'identity', name), 'utf8');

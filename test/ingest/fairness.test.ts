@@ -11,9 +11,10 @@ import { startCentre, type UnitIdentity } from './centre.js';
 const OTHERS = 10;
 const EVERY_MS = 500;
 const FOR_MS = 6000;
-/** Of a busy machine: alone it is some tens of milliseconds. */
-const P95_MS_MAX = 3000;
-t.setTimeout(200_000);
+/** Alone it is some tens of milliseconds on a quiet machine. On a busy one what counts is how much worse it gets. */
+const P95_MS_MAX = 5000;
+const P95_TIMES_MAX = 5;
+t.setTimeout(500_000);
 
 t.test(`${BACKEND}: a flood of journal delays the journal of others by little, and all of it is taken`, async (t) => {
   const centre = await startCentre(t.testdir());
@@ -38,7 +39,8 @@ t.test(`${BACKEND}: a flood of journal delays the journal of others by little, a
   const sent = await flood.call<number>('stop');
   const ms = ({ p50, p95, max }: typeof alone): string => `${p50.toFixed(0)}, ${p95.toFixed(0)}, ${max.toFixed(0)} ms`;
   t.comment(`median, 95 %, most: alone ${ms(alone)}; beside the flood ${ms(beside)}, of which ${records} records were stored meanwhile`);
-  t.ok(beside.p95 < P95_MS_MAX, `95 % within ${P95_MS_MAX} ms`);
+  const withinMs = Math.max(P95_MS_MAX, alone.p95 * P95_TIMES_MAX);
+  t.ok(beside.p95 < withinMs, `95 % within ${withinMs.toFixed(0)} ms`);
   t.ok(sent > 10, `${sent} batches of the flood`);
   t.equal(centre.ingest.counters.refusals, 0, 'nothing was refused');
   const ends = await park.finish();

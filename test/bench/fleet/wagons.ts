@@ -64,6 +64,7 @@ interface Wagon {
 
 const STREAMS_SHOWN = { front: { state: 'recording' as const }, rear: { state: 'recording' as const } };
 const LOOK_MS = 10;
+const ACKNOWLEDGED_MS = 180_000;
 
 let wagons: Wagon[] = [];
 let trips: number[] = [];
@@ -146,7 +147,7 @@ serve({
         await delay(everyMs / wagons.length);
       }
     }
-    await until('all is acknowledged', () => wagons.every(({ spool }) => spool.acknowledged === spool.next), 60_000);
+    await until('all is acknowledged', () => wagons.every(({ spool }) => spool.acknowledged === spool.next), ACKNOWLEDGED_MS);
     return trips;
   },
   /** A last checkpoint, and all of it acknowledged. */
