@@ -48,7 +48,7 @@ const cheap = tests.filter((file) => !DEAR.test(file));
 const dear = tests.filter((file) => DEAR.test(file));
 
 /** Of minutes of faults against wagon and centre, a few of each kind. */
-const SHORT_CAMPAIGN = '--minutes 1.5 --agent-kills 6 --controller-kills 2 --broker-kills 2 --cuts 10 --disks 2 --clocks 2'.split(' ');
+const SHORT_CAMPAIGN = '--minutes 1.2 --agent-kills 6 --controller-kills 2 --broker-kills 2 --cuts 10 --disks 2 --clocks 2'.split(' ');
 
 const PARTS: Part[] = [
   {

@@ -63,7 +63,7 @@ async function makeGround(folder: string, random: Random, undo: (() => unknown)[
   await link.listen();
   undo.push(() => link.close());
   const controller = `mqtts://127.0.0.1:${link.port}`;
-  const wagon = await FaultWagon.make({ subs: true, quota: '40MiB', controller, authority: centre.authority });
+  const wagon = await FaultWagon.make({ subs: true, quota: '24MiB', controller, authority: centre.authority });
   undo.push(() => wagon.server.close());
   wagon.configureSpool({ keepOriginal: '7d', keepProxy: '60s' });
   const identity = (name: string): string => fs.readFileSync(path.join(wagon.folder, 'identity', name), 'utf8');

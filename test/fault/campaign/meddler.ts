@@ -124,7 +124,7 @@ class Down {
       return;
     }
     const { twice, againMs, holdMs } = this.#meddler.fate();
-    counts.down += 1;
+    if (this.#meddler.active) counts.down += 1;
     if (holdMs > 0) counts.held += 1;
     this.#write(packet, holdMs);
     if (twice) {
