@@ -61,7 +61,7 @@ export function configuration({ out, port, centreHost, centrePort }: MosquittoRe
     '# Without a limit here messages of QoS 0 cannot overtake those of QoS 1: a chunk must not come before its manifest.',
     'max_inflight_messages 0',
     '# At its default of 1000 whatever comes when so many packets wait for a client is dropped without a word, acknowledgements too.',
-    'max_queued_messages 0',
+    'max_queued_messages 100000',
     '# Units bound what they have under way; this bounds those that do not.',
     `max_packet_size ${PACKET_BYTES_MAX}`,
     `memory_limit ${MEMORY_BYTES_MAX}`,
