@@ -216,7 +216,7 @@ export class Agent {
     if (!url) return;
     const fast = new SpeedWatch(events.speed.above);
     this.#positions = new Positions({
-      ...{ url, receiver, clock, log, wall: this.#time.wall },
+      ...{ url, receiver, clock, log, wall: this.#time.wall, lastFix: this.#time.lastFix },
       record: (...record) => this.#record(...record),
       speed: (speedMps, monoMs) => {
         if (speedMps !== null && fast.take(speedMps)) this.#mark('speed', monoMs, { value: speedMps });

@@ -6,7 +6,7 @@ import type { Clock, MonoMs } from '@longroof/base/clock';
 import type { Log } from '@longroof/base/log';
 import type { Fix } from '@longroof/protocol/track';
 import { Gnss } from './health/gnss.js';
-import { HeadingKeeper } from './health/heading.js';
+import { HeadingKeeper, headingFrom } from './health/heading.js';
 import { jumpOf } from './health/jumps.js';
 import { type ReceiverState, UNKNOWN_RECEIVER } from './health/receiver-state.js';
 import { RECEIVERS, type ReceiverName } from './health/receivers.js';
@@ -23,6 +23,8 @@ export interface PositionsOptions {
   log: Log;
   wall: WallClock;
   record: (...args: Parameters<Spool['record']>) => void;
+  /** The last that an earlier run wrote. */
+  lastFix: Fix | undefined;
   /** Each fix that is no jump, in metres a second; null where the receiver does not say. */
   speed: (speedMps: number | null, monoMs: MonoMs) => void;
 }
@@ -39,14 +41,13 @@ export class Positions {
   readonly #options: PositionsOptions;
   readonly #gnss: Gnss;
   readonly #tracks = new TrackLog();
-  readonly #heading: HeadingKeeper;
+  #heading: HeadingKeeper | undefined;
   readonly #state: PositionState = { available: false, receiver: UNKNOWN_RECEIVER, jumps: 0 };
 
   constructor(options: PositionsOptions) {
     this.#options = options;
     const { url, clock, log, record } = options;
     const profile = RECEIVERS[options.receiver];
-    this.#heading = new HeadingKeeper(profile.courseErrorDeg);
     this.#gnss = new Gnss({
       host: url.hostname,
       port: url.port ? Number(url.port) : GPSD_PORT,
@@ -92,6 +93,7 @@ export class Positions {
     // Who may not be where it says may not set the clock either.
     if (!jump) wall.noteGnss(told.monoMs, told.utcMs);
     const fix: Fix = { ...told, ageMs: Math.max(0, wall.claim(told.monoMs).utcMs - told.utcMs) };
+    this.#heading ??= new HeadingKeeper(RECEIVERS[this.#options.receiver].courseErrorDeg, headingFrom(this.#options.lastFix, told));
     const heading = jump ? undefined : this.#heading.take(told);
     if (heading) fix.heading = heading;
     if (jump) {

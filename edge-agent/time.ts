@@ -1,7 +1,9 @@
 /** The unit's clock put together: who keeps the system's clock, what was last written, and what is believed from both and from GNSS. */
-import type { Clock, UtcMs } from '@longroof/base/clock';
+import type { Clock } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
 import type { Log } from '@longroof/base/log';
+import type { JournalRecord } from '@longroof/protocol/journal';
+import { decodeFix, type Fix } from '@longroof/protocol/track';
 import { Chrony, type Discipline } from './health/chrony.js';
 import { WallClock } from './health/wall-clock.js';
 import type { Spool } from './spool/spool.js';
@@ -27,6 +29,8 @@ export interface UnitTime {
   wall: WallClock;
   /** Who keeps the system's clock. */
   keeper(): Discipline | undefined;
+  /** The last that an earlier run wrote. */
+  lastFix: Fix | undefined;
   stop(): void;
 }
 
@@ -36,18 +40,24 @@ export async function startTime({ clock, disk, log, spool, chrony: url }: UnitTi
   const synchronised = seldom(clock, SYNCHRONISED_MS, () => disk.stat(SYNCHRONISED_FILE) !== undefined);
   const keeper = (): Discipline | undefined => chrony.now() ?? (synchronised() ? UNMEASURED : undefined);
   void chrony.start();
-  const floorUtcMs = await lastWritten(spool);
+  const written = await lastWritten(spool);
+  const floorUtcMs = written.findLast(({ wall }) => wall.source !== 'none')?.wall.utcMs;
   const onAnchor = (anchor: Parameters<Spool['noteClock']>[0]): void => spool.noteClock(anchor);
   const wall = new WallClock({ clock, disciplined: keeper, onAnchor, ...(floorUtcMs === undefined ? {} : { floorUtcMs }) });
   wall.tick();
-  return { wall, keeper, stop: () => chrony.stop() };
+  return { wall, keeper, lastFix: lastFixOf(written), stop: () => chrony.stop() };
 }
 
-/** The time of the last record that an earlier run wrote. */
-async function lastWritten(spool: UnitTimeOptions['spool']): Promise<UtcMs | undefined> {
+function lastFixOf(records: readonly JournalRecord[]): Fix | undefined {
+  const track = records.findLast(({ type }) => type === 'track') as JournalRecord<'track'> | undefined;
+  return decodeFix(track?.body.points.at(-1));
+}
+
+/** The last records of earlier runs. */
+async function lastWritten(spool: UnitTimeOptions['spool']): Promise<JournalRecord[]> {
   const { oldest, next } = spool.journalPosition();
   const records = await spool.journal(Math.max(oldest, next - LAST_RECORDS), LAST_BYTES);
-  return records.findLast(({ run, wall }) => run < spool.identity.run && wall.source !== 'none')?.wall.utcMs;
+  return records.filter(({ run }) => run < spool.identity.run);
 }
 
 /** Asks again only when the last answer is so old. */

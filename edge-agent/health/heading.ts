@@ -4,6 +4,7 @@
  */
 import type { MonoMs } from '@longroof/base/clock';
 import type { Fix } from '@longroof/protocol/track';
+import { distanceM } from './jumps.js';
 
 export interface Heading {
   headingDeg: number;
@@ -18,6 +19,17 @@ const MOVING_MPS = 0.5;
 const TURN_DEG_PER_M = 10;
 const STANDING_DEG_PER_HOUR = 0.5;
 const NONE_DEG = 180;
+
+/** Farther from where it was last, it was moved meanwhile. */
+const SAME_PLACE_M = 30;
+const UNSEEN_DEG = 10;
+
+/** After a start: the heading of the last fix that was written, where the wagon still stands there. What happened meanwhile adds to its doubt. */
+export function headingFrom(last: Fix | undefined, fix: Fix): Heading | undefined {
+  if (!last?.heading || distanceM(last, fix) > SAME_PLACE_M + (last.errorM ?? 0) + (fix.errorM ?? 0)) return undefined;
+  const errorDeg = last.heading.errorDeg + UNSEEN_DEG;
+  return errorDeg < NONE_DEG ? { headingDeg: last.heading.headingDeg, errorDeg } : undefined;
+}
 
 export class HeadingKeeper {
   readonly #courseErrorDeg: number;

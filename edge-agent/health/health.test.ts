@@ -6,7 +6,7 @@ import t from 'tap';
 import { parseTracking } from './chrony.js';
 import { openEndpoint } from './endpoint.js';
 import { parseGpsdLine, parseGpsdReports } from './gpsd-lines.js';
-import { HeadingKeeper } from './heading.js';
+import { HeadingKeeper, headingFrom } from './heading.js';
 import { jumpOf } from './jumps.js';
 import { TrackLog } from './track-log.js';
 import { WallClock } from './wall-clock.js';
@@ -194,6 +194,15 @@ t.test('the last heading is kept when parked, with growing doubt', async (t) => 
   t.ok((take(1.5, 300, 5000)?.errorDeg ?? 0) > 80, 'some metres too slow for a course may be half a turn');
   t.equal(take(1.5, 300, 20_000), undefined, 'and then nothing is known');
   t.match(take(8, 181), { headingDeg: 181 });
+});
+
+t.test('after a start a wagon that stands where it stood points where it pointed', async (t) => {
+  const last = fix({ heading: { headingDeg: 90, errorDeg: 6 } });
+  t.same(headingFrom(last, fix({ latDeg: 35.7001 })), { headingDeg: 90, errorDeg: 16 });
+  t.equal(headingFrom(last, fix({ latDeg: 35.701 })), undefined, 'it was moved meanwhile');
+  t.equal(headingFrom(fix(), fix()), undefined);
+  t.equal(headingFrom(undefined, fix()), undefined);
+  t.match(new HeadingKeeper(5, headingFrom(last, fix())).take(fix()), { headingDeg: 90, errorDeg: 16 });
 });
 
 t.test('jumps that no wagon makes are flagged, and nothing else', async (t) => {
