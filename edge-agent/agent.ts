@@ -7,14 +7,13 @@ import type { Disk } from '@longroof/base/disk';
 import type { Fault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import type { UnitConfig } from '@longroof/protocol/unit-config';
-import { type Commander, createCommander } from './command/commander.js';
+import { type CentreLink, startCentreLink } from './centre-link.js';
 import { keptSettings } from './command/configuration-keeper.js';
 import { Configured } from './configured.js';
 import type { RunAs } from './derive/low-child.js';
 import type { StripMaker } from './derive/strip-maker.js';
 import { runAsUser } from './derive/user.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
-import { type Links, openLinks } from './links.js';
 import { Marks, SpeedWatch } from './marks.js';
 import { openPatiently } from './open-patiently.js';
 import { Positions } from './positions.js';
@@ -26,9 +25,6 @@ import { spoolOptionsOf } from './spool-options.js';
 import { type AgentStatus, statusOf } from './status.js';
 import { startStrips } from './strips.js';
 import { startTime, type UnitTime } from './time.js';
-import { readLinkIdentity } from './uplink/identity.js';
-import { createUplink, type Uplink } from './uplink/uplink.js';
-import { VERSION } from './version.js';
 import { SAMPLE_MS, Vitals } from './vitals.js';
 
 export interface AgentOptions {
@@ -44,7 +40,6 @@ const GOODBYE_MS = 700;
 const HEALTH_MS = 5 * 60_000;
 /** Longer than this the start waits for no disk: the agent runs, and goes on opening. */
 const OPEN_MS = 10_000;
-const MQTTS_PORT = 8883;
 /** Holds of events that are over are let go. */
 const LET_GO_MS = 3_600_000;
 
@@ -60,9 +55,7 @@ export class Agent {
   #marks: Marks | undefined;
   #power: Power | undefined;
   #endpoint: Endpoint | undefined;
-  #uplink: Uplink | undefined;
-  #links: Links | undefined;
-  #commander: Commander | undefined;
+  #centre: CentreLink | undefined;
   #strips: StripMaker | undefined;
   readonly #giveUp = new AbortController();
   #opening: Promise<void> | undefined;
@@ -102,8 +95,8 @@ export class Agent {
     this.#positions?.stop();
     this.#time?.stop();
     this.#power?.stop();
-    await Promise.all([this.#commander?.stop(), this.#strips?.stop()]);
-    const goodbye = this.#uplink?.stop().then(() => this.#links?.budget?.end());
+    await Promise.all([this.#centre?.commander.stop(), this.#strips?.stop()]);
+    const goodbye = this.#centre?.uplink.stop().then(() => this.#centre?.links.budget?.end());
     if (this.#recorder) await this.#endRecording(this.#recorder, goodbye);
     await this.#endpoint?.close();
   }
@@ -164,7 +157,7 @@ export class Agent {
     if (!vitals || !time) return undefined;
     return statusOf({
       ...{ unit: this.#config.unit, report: this.#report(), clock: this.#options.clock, spool: this.#spool, time, vitals },
-      ...{ power: this.#power?.now, hasBoard: this.#config.board !== undefined, uplink: this.#uplink },
+      ...{ power: this.#power?.now, hasBoard: this.#config.board !== undefined, uplink: this.#centre?.uplink },
       ...{ positions: this.#positions?.state(), marks: this.#marks?.count ?? 0 },
     });
   }
@@ -190,7 +183,7 @@ export class Agent {
     this.#startMarks();
     this.#startPositions();
     this.#startPower(this.#recorder);
-    this.#startUplink();
+    this.#startUplink(vitals);
     this.#startStrips(vitals);
     this.#timers.push(clock.every(1000, () => wall.tick()));
     this.#timers.push(clock.every(SAMPLE_MS, () => void vitals.daysLeft));
@@ -233,7 +226,7 @@ export class Agent {
       ...{ path, spool: this.#spool, recorder, clock, log: log.child({ part: 'power' }) },
       wallUtcMs: () => this.#time.wall.now().utcMs,
       mark: (...mark) => this.#mark(...mark),
-      rest: (isResting) => this.#uplink?.rest(isResting),
+      rest: (isResting) => this.#centre?.uplink.rest(isResting),
     });
     this.#power.start();
   }
@@ -242,45 +235,23 @@ export class Agent {
     this.#marks?.mark(...mark).catch((error: unknown) => this.#options.log.error({ error, kind: mark[0] }, 'an event was not marked'));
   }
 
-  #startUplink(): void {
+  #startUplink(vitals: Vitals): void {
     const { disk, log } = this.#options;
-    const { controller, unit, identity, spool } = this.#config;
+    const { controller } = this.#config;
     if (!controller) return;
-    const clock = this.#believedClock();
-    const links = openLinks({
-      ...{ config: this.#config, spool: this.#spool, disk, clock, log: log.child({ part: 'uplink' }) },
-      changed: () => this.#uplink?.linkChanged(),
-    });
-    this.#links = links;
-    this.#uplink = createUplink({
-      traffic: links.traffic,
-      config: { host: controller.hostname, port: controller.port ? Number(controller.port) : MQTTS_PORT, unit },
-      identity: () => readLinkIdentity(disk, identity),
-      spool: this.#spool,
-      clock,
+    const centre = startCentreLink({
+      ...{ config: this.#config, controller, spool: this.#spool, disk, clock: this.#believedClock(), log },
       systemUtc: () => this.#options.clock.utc(),
-      log: log.child({ part: 'uplink' }),
       status: () => this.#recorder?.status() ?? {},
-      version: VERSION,
-      keep: { disk, dir: spool.path },
-    });
-    const { counters } = this.#uplink;
-    this.#vitals?.watchUplink(() => ({ ...counters, connected: counters.connected === 1 }), links);
-    this.#commander = createCommander({
-      uplink: this.#uplink,
-      spool: this.#spool,
-      disk,
-      clock,
-      log: log.child({ part: 'command' }),
-      ...{ dir: spool.path, live: (wanted) => this.#uplink?.live(wanted) },
       runAs: () => this.#runAs(),
       configure: async (settings) => {
         this.#configured.take(settings);
         await this.#recorder?.apply(this.#config.cameras);
       },
     });
-    this.#commander.start();
-    this.#uplink.start();
+    this.#centre = centre;
+    const { counters } = centre.uplink;
+    vitals.watchUplink(() => ({ ...counters, connected: counters.connected === 1 }), centre.links);
   }
 
   #startStrips(vitals: Vitals): void {
@@ -311,6 +282,6 @@ export class Agent {
   }
 
   #statusChanged(): void {
-    this.#uplink?.statusChanged();
+    this.#centre?.uplink.statusChanged();
   }
 }

@@ -139,22 +139,30 @@ export class Vitals {
       gauges.push(
         one('longroof_spool_endurance_left_years', 'Until the rated endurance is used up at this rate', stats.enduranceLeftYears),
       );
-    const uplink = this.#uplink?.();
-    if (uplink) {
-      gauges.push(one('longroof_uplink_connected', '1 while the centre is reached', uplink.connected ? 1 : 0));
-      gauges.push(one('longroof_uplink_bytes_total', 'Footage bytes sent', uplink.bytesSent, 'counter'));
-      gauges.push(one('longroof_live_cameras', 'Cameras that somebody watches', uplink.liveCameras));
-      gauges.push(one('longroof_live_bytes_total', 'Bytes sent to be watched live', uplink.liveBytesSent, 'counter'));
-      gauges.push(one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored, 'counter'));
-      const { checkpointsCountersigned } = uplink;
-      const what = 'Checkpoints under the signature of the centre, kept here';
-      gauges.push(one('longroof_uplink_countersigned_total', what, checkpointsCountersigned, 'counter'));
-      gauges.push(one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals, 'counter'));
-    }
+    gauges.push(...uplinkGauges(this.#uplink?.()));
     gauges.push(...linkGauges(this.#links));
     gauges.push(...stripGauges(this.#strips?.()));
     return gauges;
   }
+}
+
+function uplinkGauges(uplink: UplinkCounters | undefined): Gauge[] {
+  if (!uplink) return [];
+  const one = (name: string, help: string, value: number, kind: Gauge['kind'] = 'counter'): Gauge => ({
+    name,
+    help,
+    kind,
+    samples: [{ value }],
+  });
+  return [
+    one('longroof_uplink_connected', '1 while the centre is reached', uplink.connected ? 1 : 0, 'gauge'),
+    one('longroof_uplink_bytes_total', 'Footage bytes sent', uplink.bytesSent),
+    one('longroof_live_cameras', 'Cameras that somebody watches', uplink.liveCameras, 'gauge'),
+    one('longroof_live_bytes_total', 'Bytes sent to be watched live', uplink.liveBytesSent),
+    one('longroof_uplink_stored_total', 'Fragments with a verified receipt', uplink.fragmentsStored),
+    one('longroof_uplink_countersigned_total', 'Checkpoints under the signature of the centre, kept here', uplink.checkpointsCountersigned),
+    one('longroof_uplink_refusals_total', 'Refusals heard from the centre', uplink.refusals),
+  ];
 }
 
 function linkGauges(links: Links | undefined): Gauge[] {

@@ -3,7 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 import type { ShownPiece } from '../live/stream.js';
 import { requireRight } from './access.js';
-import { Live, LiveParams, LiveQuery, LiveRequest, Lives, UnitParams } from './schemas.js';
+import { UnitParams } from './schemas.js';
+import { Live, LiveParams, LiveQuery, LiveRequest, Lives } from './schemas-live.js';
 import type { ApiParts } from './server.js';
 
 const PIECES =

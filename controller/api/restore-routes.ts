@@ -1,6 +1,6 @@
 /** What became of a restore: which units have been heard since, and what is lost. */
 import type { FastifyInstance } from 'fastify';
-import { Restores } from './schemas.js';
+import { Restores } from './schemas-restore.js';
 import type { ApiParts } from './server.js';
 
 export function restoreRoutes(app: FastifyInstance, { restores }: ApiParts): void {

@@ -1,7 +1,7 @@
 /** What the API says of a unit's alarms and configurations, as JSON Schema; held to the shapes where `schemas.ts` holds the others. */
 import { Type } from 'typebox';
+import { closed, name, nullable, oneOf, time } from './schemas-parts.js';
 
-const time = () => Type.String({ description: 'RFC 3339, UTC', minLength: 16, maxLength: 40 });
 const reason = Type.String({ minLength: 3, maxLength: 500, description: 'why; stands in the audit chain' });
 const ID = '^[A-Za-z0-9-]{1,64}$';
 
@@ -23,7 +23,7 @@ export const AlarmFacts = Type.Object({
   records: Type.Array(
     Type.Object({
       seq: Type.Number(),
-      stored: Type.Union([Type.String(), Type.Null()]),
+      stored: nullable(Type.String()),
       other: Type.String(),
       received: time(),
       signed: Type.Boolean({ description: 'the key of the journal signed this one too' }),
@@ -31,30 +31,24 @@ export const AlarmFacts = Type.Object({
   ),
 });
 export const Alarms = Type.Object({ alarms: Type.Array(AlarmFacts) });
-export const AlarmParams = Type.Object(
-  { id: Type.String({ pattern: '^[a-z0-9-]{1,32}$' }), alarm: Type.String({ pattern: ID }) },
-  { additionalProperties: false },
-);
-export const CloseRequest = Type.Object({ reason }, { additionalProperties: false });
+export const AlarmParams = closed({ id: name('the unit'), alarm: Type.String({ pattern: ID }) });
+export const CloseRequest = closed({ reason });
 
 const CameraSettings = Type.Object({
   record: Type.Optional(Type.Boolean()),
   audio: Type.Optional(Type.Boolean()),
-  engine: Type.Optional(Type.Unsafe<'auto' | 'own' | 'ffmpeg'>({ type: 'string', enum: ['auto', 'own', 'ffmpeg'] })),
+  engine: Type.Optional(oneOf('auto', 'own', 'ffmpeg')),
   stallMs: Type.Optional(Type.Number()),
 });
 const Settings = Type.Object({ cameras: Type.Record(Type.String(), CameraSettings) });
 /** The settings are read by the protocol's own reader, which names what is wrong. */
-export const ConfigurationRequestBody = Type.Object(
-  { settings: Type.Object({}, { additionalProperties: true, description: 'docs/protocol.md, Configuration' }), reason },
-  { additionalProperties: false },
-);
+export const ConfigurationRequestBody = closed({
+  settings: Type.Object({}, { additionalProperties: true, description: 'docs/protocol.md, Configuration' }),
+  reason,
+});
 export const Configuration = Type.Object({
   id: Type.String(),
-  state: Type.Unsafe<'queued' | 'applied' | 'refused' | 'replaced'>({
-    type: 'string',
-    enum: ['queued', 'applied', 'refused', 'replaced'],
-  }),
+  state: oneOf('queued', 'applied', 'refused', 'replaced'),
   settings: Settings,
   reason: Type.String(),
   person: Type.String(),

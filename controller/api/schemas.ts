@@ -1,6 +1,9 @@
 /** The API's messages as JSON Schema, held to the shapes by the compiler. Requests take no member that is not named here. */
-import { type Static, type TProperties, type TSchema, Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { RATE_PATTERN } from '../fleet/rate.js';
+import type { Live } from './schemas-live.js';
+import { bytes, closed, name, nullable, oneOf, time } from './schemas-parts.js';
+import type { Restore } from './schemas-restore.js';
 import { Alarm, type AlarmFacts, Configuration } from './schemas-unit.js';
 import type {
   AlarmFactsShape,
@@ -15,13 +18,6 @@ import type {
   SessionShape,
   UnitShape,
 } from './shapes.js';
-
-const closed = <T extends TProperties>(properties: T) => Type.Object(properties, { additionalProperties: false });
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const oneOf = <T extends string>(...values: readonly T[]) => Type.Unsafe<T>({ type: 'string', enum: [...values] });
-const time = (description = 'RFC 3339, UTC') => Type.String({ description, minLength: 16, maxLength: 40 });
-const name = (description: string) => Type.String({ description, pattern: '^[a-z0-9-]{1,32}$' });
-const bytes = () => Type.Number({ minimum: 0, description: 'bytes' });
 
 export const SessionRequest = closed({
   user: Type.String({ minLength: 1, maxLength: 64 }),
@@ -250,61 +246,6 @@ export const Hold = Type.Object({
   ended: Type.Optional(time()),
 });
 export const Holds = Type.Object({ holds: Type.Array(Hold) });
-
-export const LiveRequest = closed({
-  camera: name('the camera'),
-  reason: Type.String({ maxLength: 500, description: 'why; stands in the audit chain' }),
-});
-export const Live = Type.Object({
-  id: Type.String(),
-  unitId: Type.String(),
-  camera: Type.String(),
-  person: Type.String(),
-  reason: Type.String(),
-  begun: time(),
-  endsBy: time('at the latest'),
-});
-export const Lives = Type.Object({ looks: Type.Array(Live) });
-export const LiveParams = closed({ id: Type.String({ pattern: '^[0-9a-f-]{36}$' }) });
-export const LiveQuery = closed({ after: Type.Optional(Type.String({ pattern: '^\\d{1,12}$', description: 'number of the last piece' })) });
-
-export const Restore = Type.Object({
-  storeEpoch: Type.String(),
-  before: Type.String({ description: 'epoch of the store that was backed up' }),
-  backup: time('when the backup was made'),
-  restored: time(),
-  units: Type.Array(
-    Type.Object({
-      unitId: Type.String(),
-      state: oneOf('awaited', 'offering', 'offered'),
-      lastSeen: time(),
-      receipted: Type.Optional(Type.Number({ description: 'fragments on its disk with a receipt of the store before' })),
-      offered: Type.Optional(time('when all of them had been answered')),
-      stored: Type.Optional(Type.Number()),
-      storedBytes: Type.Optional(bytes()),
-      refused: Type.Optional(Type.Number()),
-    }),
-  ),
-  lostPieces: Type.Number(),
-  lostFragments: Type.Number(),
-  lost: Type.Array(
-    Type.Object({
-      unitId: Type.String(),
-      camera: Type.String(),
-      quality: oneOf('original', 'proxy', 'derived', 'strip'),
-      from: nullable(time()),
-      to: nullable(time()),
-      fragments: Type.Number(),
-      bytes: nullable(bytes()),
-      gone: oneOf('released', 'expired', 'lost'),
-      epoch: Type.String(),
-      run: Type.Number(),
-      seqFirst: Type.Number(),
-      seqLast: Type.Number(),
-    }),
-  ),
-});
-export const Restores = Type.Object({ restores: Type.Array(Restore) });
 
 export const Health = Type.Object({ status: oneOf('ok', 'failing'), failing: Type.Array(Type.String()) });
 

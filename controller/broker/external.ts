@@ -12,25 +12,9 @@ import { type Down, downTopic, liveTopic, partition } from '@longroof/protocol/t
 import { readTopic } from './admission.js';
 import { type BrokerCounters, type BrokerHandlers, newBrokerCounters, type PartitionedBroker, type Session } from './broker.js';
 import { type BrokerAddress, type BrokerLink, type BrokerMessage, openBrokerLink } from './broker-link.js';
+import { EXTERNAL_LIMITS, type ExternalLimits } from './external-limits.js';
 import { Kicker } from './kicker.js';
 import { UnitLane } from './unit-lane.js';
-
-export interface ExternalLimits {
-  /** Outstanding of one unit; one that keeps its window stays far below. */
-  unitBytesMax: number;
-  /** Outstanding of all units at which nothing more is read; reading goes on at half of it. */
-  pauseBytes: number;
-  /** Messages of one unit that are thrown away before it is cut off. */
-  floodMax: number;
-  /** A broker that acknowledges nothing for so long has lost something: the connection begins anew. */
-  acknowledgeMs: number;
-}
-export const EXTERNAL_LIMITS: ExternalLimits = {
-  unitBytesMax: 4 * 1024 * 1024,
-  pauseBytes: 64 * 1024 * 1024,
-  floodMax: 500,
-  acknowledgeMs: 20_000,
-};
 
 export interface ExternalBrokerOptions {
   address: BrokerAddress;

@@ -242,13 +242,8 @@ const EVENTS: Migration = { up: (db) => atOnce(db, createEvents) };
 const RESTORE: Migration = {
   up: (db) =>
     atOnce(db, async (trx) => {
-      const restore: Columns = {
-        store_epoch: TEXT,
-        before_epoch: TEXT,
-        backup_utc_ms: NUMBER,
-        restored_utc_ms: NUMBER,
-        manifest_sha256: TEXT,
-      };
+      const when: Columns = { backup_utc_ms: NUMBER, restored_utc_ms: NUMBER };
+      const restore: Columns = { store_epoch: TEXT, before_epoch: TEXT, ...when, manifest_sha256: TEXT };
       await table(trx, 'restore', restore, ['store_epoch']).execute();
       const unit: Columns = { store_epoch: TEXT, unit: TEXT, epoch: TEXT, changed_utc_ms: NUMBER, released: NUMBER };
       const offered: Columns = { 'offered_utc_ms?': NUMBER, 'fragments?': NUMBER, 'bytes?': NUMBER, 'refused?': NUMBER };

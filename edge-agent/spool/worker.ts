@@ -55,15 +55,16 @@ function tick(monoMs: number): void {
   returned = [];
 }
 
+/** The memory goes with the bytes: where it holds more than these they are copied. */
+function give(id: number, bytes: Buffer): void {
+  const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+  post({ kind: 'result', id, value: own }, [own.buffer as ArrayBuffer]);
+}
+
 function answer(id: number, call: Call): void {
   const settled = (value: unknown): void => {
     if (value instanceof Fault) post({ kind: 'failed', id, fault: plainFault(value) });
     else post({ kind: 'result', id, value });
-  };
-  /** The memory goes with them: where it holds more than these bytes they are copied. */
-  const give = (bytes: Buffer): void => {
-    const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-    post({ kind: 'result', id, value: own }, [own.buffer as ArrayBuffer]);
   };
   switch (call.what) {
     case 'record':
@@ -79,11 +80,11 @@ function answer(id: number, call: Call): void {
       settled(core.named(call.names));
       return;
     case 'read':
-      give(core.read(call.fragment));
+      give(id, core.read(call.fragment));
       return;
     case 'init': {
       const bytes = core.init(call.initSha256);
-      if (bytes) give(bytes);
+      if (bytes) give(id, bytes);
       else settled(undefined);
       return;
     }

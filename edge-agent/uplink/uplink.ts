@@ -2,10 +2,8 @@
  * 4. The uplink: keeps one connection to the controller, with a pause that grows to 30 s and differs from unit to unit when there is
  * none, and runs both lanes over it. Everything it has to send lives in the spool; nothing piles up here while the controller is away.
  */
-
-import { BUILD_UTC_MS } from '@longroof/base/build';
 import { canonicalJson, type Json } from '@longroof/base/canonical';
-import { type Clock, type MonoMs, rfc3339, type Timer, type UtcMs } from '@longroof/base/clock';
+import type { Clock, MonoMs, Timer, UtcMs } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
@@ -15,17 +13,14 @@ import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Spool, StoredFragment } from '../spool/spool.js';
 import { newCounters, type UplinkCounters } from './counters.js';
 import { Countersigned } from './countersigned.js';
-import { FootageLane } from './footage-lane.js';
 import type { Outcome } from './fragment-queue.js';
-import { JournalLane } from './journal-lane.js';
+import { Lanes } from './lanes.js';
 import { type Link, type LinkIdentity, openLink } from './link.js';
-import { LiveLane } from './live-lane.js';
-import { OfferAgain } from './offer-again.js';
-import { Reporter } from './reporter.js';
+import { Rest } from './rest.js';
 import { sourceTowards } from './route.js';
 import { type DesiredReceiver, Session } from './session.js';
-import { Traffic, type Unasked } from './traffic.js';
-import { UnaskedSender } from './unasked.js';
+import { checkTlsClock } from './tls-clock.js';
+import { Traffic } from './traffic.js';
 import { Watch } from './watch.js';
 
 const RETRY = { firstMs: 1_000, maxMs: 30_000 };
@@ -91,12 +86,7 @@ export function createUplink(options: UplinkOptions): Uplink {
 class MqttUplink implements Uplink {
   readonly counters = newCounters();
   readonly #options: UplinkOptions;
-  readonly #journal: JournalLane;
-  readonly #footage: FootageLane;
-  readonly #live: LiveLane;
-  readonly #reporter: Reporter;
-  readonly #offers: OfferAgain;
-  readonly #unasked: UnaskedSender;
+  readonly #lanes: Lanes;
   readonly #traffic: Traffic;
   readonly #watch: Watch;
   readonly #network: NonNullable<UplinkOptions['network']>;
@@ -110,41 +100,19 @@ class MqttUplink implements Uplink {
   #stable: Timer | undefined;
   #fault: Fault | undefined;
   #contactMonoMs: MonoMs | undefined;
-  #resting: { over: Promise<void>; wake: () => void } | undefined;
+  #resting: Rest | undefined;
 
   constructor(options: UplinkOptions) {
     this.#options = options;
     const { spool, clock, log, status, keep, traffic = new Traffic({ rules: undefined }) } = options;
     this.#countersigned = keep && new Countersigned({ spool, log, ...keep });
-    const counters = this.counters;
     this.#traffic = traffic;
     this.#network = options.network ?? { open: openLink, sourceTowards };
     const { random } = this.#network;
     this.#backoff = new Backoff({ ...RETRY, ...(random ? { random } : {}) });
     this.#watch = new Watch({ traffic, clock, sourceTowards: this.#network.sourceTowards, changed: () => this.#linkChanged() });
-    this.#reporter = new Reporter(spool, clock, log);
-    this.#journal = new JournalLane({ spool, clock, log, counters, onIdle: () => this.#idle() });
-    const journalUnsent = () => this.#journal.unsent;
-    const lanes = { spool, clock, log, counters, status, journalUnsent };
-    this.#live = new LiveLane({
-      ...lanes,
-      onIdle: () => this.#footage.pump(),
-      refuse: () => (traffic.waits === 'LR_LINK_BUDGET' ? 'LR_LIVE_BUDGET' : undefined),
-    });
-    this.#footage = new FootageLane({
-      spool,
-      clock,
-      counters,
-      reporter: this.#reporter,
-      journalUnsent: () => this.#journal.unsent || this.#live.unsent,
-      allows: (claim, rendition) => traffic.allows(claim, rendition),
-      count: () => traffic.count(),
-      onSilence: () => void this.#link?.end('now'),
-    });
-    const enqueue = (fragment: StoredFragment, priority: number): Promise<Outcome> => this.#footage.enqueue(fragment, priority);
-    this.#offers = new OfferAgain({ spool, enqueue, log });
-    const sends = (what: Unasked): boolean => this.connected && traffic.sends(what);
-    this.#unasked = new UnaskedSender({ spool, enqueue, sends, clock, log });
+    const parts = { spool, clock, log, counters: this.counters, status, traffic };
+    this.#lanes = new Lanes({ ...parts, connected: () => this.connected, onSilence: () => void this.#link?.end('now') });
   }
 
   get connected(): boolean {
@@ -173,28 +141,22 @@ class MqttUplink implements Uplink {
 
   enqueue(fragment: StoredFragment, priority: number): Promise<Outcome> {
     if (this.#stopping.signal.aborted) throw stopped();
-    return this.#footage.enqueue(fragment, priority);
+    return this.#lanes.footage.enqueue(fragment, priority);
   }
 
   live(wanted: readonly DesiredLive[]): void {
-    this.#live.want(wanted);
-  }
-
-  /** The journal has nothing to send: those behind it may. */
-  #idle(): void {
-    this.#live.pump();
-    this.#footage.pump();
+    this.#lanes.live.want(wanted);
   }
 
   linkChanged(): void {
     this.#watch.look();
-    this.#footage.pump();
+    this.#lanes.footage.pump();
   }
 
   #linkChanged(): void {
     this.statusChanged();
-    this.#footage.pump();
-    if (this.#traffic.tells) this.#unasked.changed();
+    this.#lanes.footage.pump();
+    if (this.#traffic.tells) this.#lanes.unasked.changed();
   }
 
   statusChanged(): void {
@@ -208,26 +170,15 @@ class MqttUplink implements Uplink {
   rest(isResting: boolean): void {
     if (isResting === (this.#resting !== undefined)) return;
     this.#options.log.info({}, isResting ? 'the link rests' : 'the link rests no more');
-    if (!isResting) {
-      this.#resting?.wake();
-      this.#resting = undefined;
-      return;
-    }
-    let wake = (): void => undefined;
-    const over = new Promise<void>((resolve) => {
-      wake = resolve;
-    });
-    this.#resting = { over, wake };
-    void this.#goodbye();
+    this.#resting?.end();
+    this.#resting = isResting ? new Rest() : undefined;
+    if (isResting) void this.#goodbye();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#resting?.wake();
-    this.#offers.end();
-    const unasked = this.#unasked.end();
-    this.#footage.end(stopped());
-    await unasked;
+    this.#resting?.end();
+    await this.#lanes.end(stopped());
     this.#statusTimer?.cancel();
     await this.#goodbye();
     await this.#running;
@@ -237,9 +188,13 @@ class MqttUplink implements Uplink {
     const link = this.#link;
     if (!link) return;
     link.publishRetained('status', this.#status(false));
+    await this.#end(link);
+  }
+
+  /** In order, or at once where that takes too long. */
+  async #end(link: Link): Promise<void> {
     const late = this.#options.clock.after(END_MS, () => void link.end('now'));
-    await link.end('orderly');
-    late.cancel();
+    await link.end('orderly').finally(() => late.cancel());
   }
 
   async #run(): Promise<void> {
@@ -300,9 +255,7 @@ class MqttUplink implements Uplink {
       this.counters.connected = 0;
       session.close();
       this.#link = undefined;
-      const late = clock.after(END_MS, () => void link.end('now'));
-      await link.end('orderly');
-      late.cancel();
+      await this.#end(link);
       this.#traffic.end();
     }
   }
@@ -310,32 +263,23 @@ class MqttUplink implements Uplink {
   #move(link: Link, to: string): void {
     this.#options.log.info({ from: this.#traffic.interface, to }, 'the centre is reached by another interface now');
     this.#backoff.reset();
-    const late = this.#options.clock.after(END_MS, () => void link.end('now'));
-    void link.end('orderly').finally(() => late.cancel());
+    void this.#end(link);
   }
 
   #session({ rootPem, certificatePem }: LinkIdentity): Session {
     const { spool, clock, log, version } = this.#options;
     return new Session({
-      spool,
-      clock,
-      log,
+      ...this.#lanes,
+      ...{ spool, clock, log, version, rootPem, certificatePem },
       counters: this.counters,
-      reporter: this.#reporter,
-      journal: this.#journal,
-      footage: this.#footage,
-      live: this.#live,
       countersigned: this.#countersigned,
-      rootPem,
-      certificatePem,
-      version,
       receiver: () => this.#receiver,
-      onOffers: (storeEpoch) => this.#offers.begin(storeEpoch),
+      onOffers: (storeEpoch) => this.#lanes.offers.begin(storeEpoch),
       onWelcome: () => {
         this.counters.connected = 1;
         this.#fault = undefined;
         this.#stable = clock.after(STABLE_MS, () => this.#backoff.reset());
-        if (this.#traffic.tells) this.#unasked.changed();
+        if (this.#traffic.tells) this.#lanes.unasked.changed();
       },
     });
   }
@@ -347,14 +291,6 @@ class MqttUplink implements Uplink {
     const message: StatusMessage = { online, epoch, run, utcMs: clock.utc(), streams: status(), version, ...(link ? { link } : {}) };
     return Buffer.from(canonicalJson(message as unknown as Json));
   }
-}
-
-/** An expired certificate is good again for a clock that was set back, and a new one is not yet. */
-function checkTlsClock(utcMs: UtcMs): void {
-  if (utcMs >= BUILD_UTC_MS) return;
-  throw new Fault('unavailable', 'LR_UPLINK_CLOCK', `the clock shows ${rfc3339(utcMs)}, before this program was made`, {
-    hint: 'Certificates cannot be checked by it. Enable longroof-clock.service, and let chrony or GNSS set the clock.',
-  });
 }
 
 function stopped(): Fault {

@@ -21,3 +21,14 @@ export const configuration = {
   refused: 'has refused them',
   replaced: 'was asked for others before it answered',
 };
+
+export const link = {
+  title: 'Link',
+  metered: 'Metered',
+  free: 'Free',
+  spent: '{{spent}} of {{all}} used until {{until}}',
+  waitsBudget: 'Requested footage waits: the budget of the month is used up.',
+  waitsClass: 'Requested footage waits for another link.',
+  waitsCount: 'Requested footage waits: the wagon cannot write down what the link takes.',
+  urgentGoes: 'Urgent requests go all the same.',
+};

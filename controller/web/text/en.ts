@@ -1,11 +1,10 @@
 /** Everything the page says, in English. The other languages have exactly these keys: the compiler sees to it. */
-
 import type { CameraState, PullShape, UnitShape, Where } from '../../api/shapes.js';
 import { cause, causeShort } from './en-cause.js';
 import { desk } from './en-desk.js';
 import { enPower } from './en-power.js';
 import { problem } from './en-problem.js';
-import { alarm, configuration } from './en-unit.js';
+import { alarm, configuration, link } from './en-unit.js';
 
 const unitState: Record<UnitShape['state'], string> = {
   recording: 'Recording',
@@ -106,16 +105,7 @@ export const en = {
     filterTrouble: 'With trouble',
     summary: '{{recording}} of {{all}} wagons record on every camera',
   },
-  link: {
-    title: 'Link',
-    metered: 'Metered',
-    free: 'Free',
-    spent: '{{spent}} of {{all}} used until {{until}}',
-    waitsBudget: 'Requested footage waits: the budget of the month is used up.',
-    waitsClass: 'Requested footage waits for another link.',
-    waitsCount: 'Requested footage waits: the wagon cannot write down what the link takes.',
-    urgentGoes: 'Urgent requests go all the same.',
-  },
+  link,
   ...enPower,
   unit: {
     events: 'Events',

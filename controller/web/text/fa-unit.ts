@@ -1,5 +1,5 @@
 /** As `en-unit.ts`, in Persian. */
-import type { alarm as enAlarm, configuration as enConfiguration } from './en-unit.js';
+import type { alarm as enAlarm, configuration as enConfiguration, link as enLink } from './en-unit.js';
 
 export const alarm: typeof enAlarm = {
   title: 'شاید از این خودرو دو تا باشد، یا سابقهٔ آن دست‌کاری شده باشد',
@@ -22,4 +22,15 @@ export const configuration: typeof enConfiguration = {
   applied: 'آنها را اعمال کرده است',
   refused: 'آنها را نپذیرفته است',
   replaced: 'پیش از پاسخ، تنظیمات دیگری از آن خواسته شد',
+};
+
+export const link: typeof enLink = {
+  title: 'ارتباط',
+  metered: 'حجمی',
+  free: 'آزاد',
+  spent: '{{spent}} از {{all}} تا {{until}} مصرف شده است',
+  waitsBudget: 'فیلم‌های درخواست‌شده منتظرند: حجم این ماه تمام شده است.',
+  waitsClass: 'فیلم‌های درخواست‌شده منتظر ارتباط دیگری هستند.',
+  waitsCount: 'فیلم‌های درخواست‌شده منتظرند: خودرو نمی‌تواند مصرف ارتباط را ثبت کند.',
+  urgentGoes: 'درخواست‌های فوری با این حال فرستاده می‌شوند.',
 };

@@ -1,10 +1,9 @@
 /** Everything the page says, in Persian. */
-
 import type { Text } from './en.js';
 import { desk } from './fa-desk.js';
 import { faPower } from './fa-power.js';
 import { problem } from './fa-problem.js';
-import { alarm, configuration } from './fa-unit.js';
+import { alarm, configuration, link } from './fa-unit.js';
 
 export const fa: Text = {
   unitState: {
@@ -139,16 +138,7 @@ export const fa: Text = {
     filterTrouble: 'دارای مشکل',
     summary: '{{recording}} از {{all}} خودرو با همهٔ دوربین‌ها ضبط می‌کنند',
   },
-  link: {
-    title: 'ارتباط',
-    metered: 'حجمی',
-    free: 'آزاد',
-    spent: '{{spent}} از {{all}} تا {{until}} مصرف شده است',
-    waitsBudget: 'فیلم‌های درخواست‌شده منتظرند: حجم این ماه تمام شده است.',
-    waitsClass: 'فیلم‌های درخواست‌شده منتظر ارتباط دیگری هستند.',
-    waitsCount: 'فیلم‌های درخواست‌شده منتظرند: خودرو نمی‌تواند مصرف ارتباط را ثبت کند.',
-    urgentGoes: 'درخواست‌های فوری با این حال فرستاده می‌شوند.',
-  },
+  link,
   ...faPower,
   unit: {
     events: 'رویدادها',
