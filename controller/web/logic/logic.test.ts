@@ -2,6 +2,7 @@ import { fuzzCases, seededRandom, testSeed } from '@longroof/base/random';
 import t from 'tap';
 import { barsOf, type CoverageLike, groupedGaps, pieceAt, type Row, recordedShare, rowsOf, sumOf, ticksOf } from './coverage.js';
 import { agoText, bytesText, inputMs, inputText, lengthText, localDateTime, percentText, utcText } from './format.js';
+import { follow, readPieces } from './live-pieces.js';
 import { mediaAt, readPlaylist, stretches, wallAt } from './wall-map.js';
 
 const START = Date.UTC(2026, 10, 24, 14, 0, 0);
@@ -172,4 +173,31 @@ t.test('what people read: both languages, UTC always comparable, only a whole is
   t.equal(agoText(120_000, 'en'), '2 minutes ago');
   t.equal(inputMs(inputText(START)), START);
   t.equal(inputMs(''), undefined);
+});
+
+t.test('live pieces: read one behind the other, refused where they are cut off', async (t) => {
+  const part = (bytes: Uint8Array): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    return Buffer.concat([length, bytes]);
+  };
+  const piece = (number: number): Buffer =>
+    Buffer.concat([part(Buffer.from(JSON.stringify({ number }))), part(Buffer.from('init')), part(Buffer.from(`media ${number}`))]);
+  const bytes = new Uint8Array(Buffer.concat([piece(7), piece(8)])).buffer;
+  const pieces = readPieces(bytes);
+  t.same(
+    pieces.map(({ head, media }) => [head.number, Buffer.from(media).toString()]),
+    [
+      [7, 'media 7'],
+      [8, 'media 8'],
+    ],
+  );
+  t.same(readPieces(new ArrayBuffer(0)), []);
+  t.throws(() => readPieces(bytes.slice(0, bytes.byteLength - 1)), RangeError);
+});
+
+t.test('live: keeps to the newest picture, hurries a little behind it, and jumps where it is far behind', async (t) => {
+  t.same(follow(10, 11, 1), { rate: 1 }, 'where it should be: the piece that has just come lies ahead');
+  t.same(follow(10, 11.6, 1), { rate: 1.1 });
+  t.same(follow(10, 20, 1), { rate: 1, jumpToS: 19 });
 });
