@@ -13,6 +13,7 @@ import type { StripMaker } from './derive/strip-maker.js';
 import { runAsUser } from './derive/user.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { Gnss } from './health/gnss.js';
+import { wasResetByWatchdog } from './health/reset-cause.js';
 import { TrackLog } from './health/track-log.js';
 import { WallClock } from './health/wall-clock.js';
 import { openPatiently } from './open-patiently.js';
@@ -43,9 +44,7 @@ const GPSD_PORT = 2947;
 const MQTTS_PORT = 8883;
 /** systemd-timesyncd and chrony leave these while they keep the clock. */
 const SYNCHRONISED_FILES = ['/run/systemd/timesync/synchronized', '/run/chrony/synchronized'];
-
 const SYNCHRONISED_MS = 10_000;
-
 /** Asks again only when the last answer is so old. */
 function seldom(clock: Clock, everyMs: number, ask: () => boolean): () => boolean {
   let answer = false;
@@ -199,6 +198,7 @@ export class Agent {
     // The cameras of now: they may have been changed while the spool was being opened.
     await this.#recorder.apply(this.#config.cameras);
     log.info({ cameras: this.#config.cameras.map((camera) => camera.id) }, 'recording');
+    if (wasResetByWatchdog(disk)) this.#record('event', { event: 'watchdog-reset' });
     this.#startGnss();
     this.#startPower(this.#recorder);
     this.#startUplink();

@@ -42,8 +42,8 @@ export async function command(
   return stdout;
 }
 
-/** `make` fills an empty folder, once for what `key` says. */
-async function once(name: string, key: unknown, make: (folder: string) => Promise<void>): Promise<string> {
+/** `make` fills an empty folder, once for what `key` says; gives the folder. */
+export async function once(name: string, key: unknown, make: (folder: string) => Promise<void>): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 12);
   const place = path.join(cacheFolder(), `${name}-${hash}`);
   if (fs.existsSync(place)) return place;

@@ -35,6 +35,8 @@ export class VolatileDisk implements BlockDevice {
   readonly #onEvent: (event: Write | 'flush') => void;
   written = 0;
   flushes = 0;
+  /** Says yes to a flush and does nothing: the negative control. */
+  lies = false;
 
   constructor(image: Buffer, onEvent: (event: Write | 'flush') => void = () => undefined) {
     this.sizeBytes = image.length;
@@ -58,6 +60,7 @@ export class VolatileDisk implements BlockDevice {
   }
 
   flush(): void {
+    if (this.lies) return;
     for (const { offset, data } of this.#unflushed) data.copy(this.#durable, offset);
     this.#unflushed = [];
     this.flushes += 1;
