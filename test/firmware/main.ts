@@ -2,6 +2,7 @@
  * `npm run test:firmware`: a unit on Debian's own arm64 kernel in QEMU, with real GPIO lines, cameras and a centre on the host; beside it a stock
  * Debian, for the time to the first durable fragment against its time to a login. Ends with `N passed, N failed`.
  */
+import '../guest/own-mounts.js';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';

@@ -42,6 +42,16 @@ export async function command(
   return stdout;
 }
 
+/** The newest two of a name stay. */
+function forgetOld(name: string): void {
+  const versions = fs
+    .readdirSync(cacheFolder())
+    .filter((one) => one.slice(0, -13) === name)
+    .map((one) => path.join(cacheFolder(), one))
+    .sort((a, b) => fs.statSync(b).ctimeMs - fs.statSync(a).ctimeMs);
+  for (const old of versions.slice(2)) fs.rmSync(old, { recursive: true });
+}
+
 /** `make` fills an empty folder, once for what `key` says; gives the folder. */
 export async function once(name: string, key: unknown, make: (folder: string) => Promise<void>): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 12);
@@ -51,6 +61,7 @@ export async function once(name: string, key: unknown, make: (folder: string) =>
   try {
     await make(half);
     fs.renameSync(half, place);
+    forgetOld(name);
   } finally {
     fs.rmSync(half, { recursive: true, force: true });
   }

@@ -33,6 +33,10 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 `;
+/** An emulated processor on a busy host may stand still for longer than a real one does. */
+const SLOW_WATCHDOG = `[Manager]
+RuntimeWatchdogSec=60s
+`;
 /** The recorder says on the serial line when its first fragment is durable. */
 const TELL = `[Service]
 Environment=NODE_OPTIONS=--import=/opt/longroof/test/tell.js LONGROOF_TELL=first
@@ -177,6 +181,7 @@ async function installUnit(to: string): Promise<void> {
   write('etc/systemd/network/10-lan.network', NETWORK);
   write('etc/systemd/system/test-shell.service', SHELL_UNIT);
   write('etc/systemd/system/longroof-agent.service.d/test.conf', TELL);
+  write('etc/systemd/system.conf.d/zz-emulated.conf', SLOW_WATCHDOG);
   write('etc/modules-load.d/watchdog.conf', 'i6300esb\n');
   for (const folder of ['srv/spool', 'opt/longroof']) fs.mkdirSync(path.join(to, folder), { recursive: true });
   fs.symlinkSync('/opt/longroof/etc', path.join(to, 'etc/longroof'));
@@ -233,6 +238,8 @@ async function build(
     const to = path.join(half, 'root');
     await copyTree(tree, to);
     await finish(to);
+    // Else the first start would bring indices of /usr up to date, as after an upgrade.
+    for (const name of ['etc/.updated', 'var/.updated']) fs.writeFileSync(path.join(to, name), '');
     await firstStage(tree, path.join(half, 'initrd'));
     await makeDisk(path.join(half, 'root.img'), to, ROOT_MB);
     fs.writeFileSync(path.join(half, 'owner.json'), JSON.stringify(accountOf(to, 'longroof-agent')));

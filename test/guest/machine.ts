@@ -3,6 +3,7 @@
  * one for the configuration, a network that reaches the host as 10.0.2.2, the hardware watchdog i6300esb, GPIO lines and a serial line.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GpioPins, Qmp, type QmpEvent } from './control.js';
@@ -21,8 +22,6 @@ export interface MachineOptions {
   /** Lines that are high when the machine starts, and again after each reset. */
   high?: number[];
 }
-
-const CONSOLE_CHARS_MAX = 4 * 1024 * 1024;
 
 export class Machine {
   readonly #child: ChildProcess;
@@ -50,7 +49,8 @@ export class Machine {
     this.#child = spawn('qemu-system-aarch64', machineArguments(options), { stdio: ['pipe', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.on('data', (chunk: Buffer) => {
-        this.#console = (this.#console + chunk.toString('utf8')).slice(-CONSOLE_CHARS_MAX);
+        this.#console += chunk.toString('utf8');
+        fs.appendFileSync(path.join(options.folder, 'console.log'), chunk);
       });
     this.#child.stdin?.on('error', () => undefined);
     this.exited = new Promise((resolve) => this.#child.on('exit', () => resolve()));

@@ -18,6 +18,7 @@ import { VolatileDisk } from './volatile-disk.js';
 
 const SPOOL_MB = 192;
 const START_MS = 300_000;
+const WRITES_MS = 20_000;
 const DURABLE = /^durable (\S+);/gm;
 
 export interface Cuts {
@@ -62,7 +63,7 @@ async function look(folder: string, image: Buffer, promised: ReadonlySet<string>
 }
 
 /** Records until the cut, which comes some time after the first durable fragment, or while the machine still starts. */
-async function recordAndCut(machine: Machine, random: Random, promised: Set<string>): Promise<void> {
+async function recordAndCut(machine: Machine, disk: VolatileDisk, random: Random, promised: Set<string>): Promise<void> {
   if (random.next() < 0.85) {
     await machine.says(DURABLE, START_MS);
     await delay(random.int(100, 4000));
@@ -70,6 +71,8 @@ async function recordAndCut(machine: Machine, random: Random, promised: Set<stri
     await machine.says(/mounted/, START_MS);
     await delay(random.int(0, 8000));
   }
+  // The power goes in the midst of writing, where there is something to lose.
+  await Promise.race([disk.dieAfter(random.int(1, 20)), delay(WRITES_MS, undefined, { ref: false })]);
   await machine.cut();
   for (const [, key] of machine.console.matchAll(DURABLE)) promised.add(key as string);
 }
@@ -91,7 +94,7 @@ export async function cutInGuest(options: CutsOptions): Promise<Cuts> {
   try {
     while (result.cuts < options.cuts) {
       const machine = await Machine.start(machineOptions);
-      await recordAndCut(machine, random, promised).finally(() => machine.cut());
+      await recordAndCut(machine, disk, random, promised).finally(() => machine.cut());
       const after = disk.cut(random);
       result.cuts += 1;
       result.lostBytes += after.lostBytes;

@@ -2,6 +2,7 @@
  * `npm run test:powercut`: the power goes at every place of a recording, and while a whole unit records; what was reported durable is
  * there afterwards. Needs the right to mount (it runs in a mount namespace of its own). Ends with `N passed, N failed`.
  */
+import '../guest/own-mounts.js';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
