@@ -1,8 +1,7 @@
 /**
  * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, crashes of the
- * spool, the fault suite, power cuts and a whole unit in QEMU, a short long-run, a short bench, and the demo started and stopped whole. A
- * program that cannot be run has failed; none is skipped. Ends with `N passed, N failed`, N counting what the programs count, within 75
- * minutes.
+ * spool, the fault suite, power cuts, a short long-run, a short bench, and the demo started and stopped whole. A program that cannot be run has
+ * failed; none is skipped. Ends with `N passed, N failed`, N counting what the programs count, within 75 minutes.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -63,7 +62,6 @@ const PARTS: Part[] = [
   },
   { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20'], limitMin: 20 },
   { name: 'power cuts', args: ['test/dist/powercut/main.js'], limitMin: 18 },
-  { name: 'a unit in QEMU', args: ['test/dist/firmware/main.js'], limitMin: 12 },
   {
     name: 'long run, shortened',
     args: ['test/dist/soak/main.js', '--minutes', '3', '--cameras', '4', '--quota', '500MB'],

@@ -88,20 +88,20 @@ const FIRST_STAGE = `#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
 for module in $(/bin/busybox cat /modules); do /bin/busybox insmod /m/$module; done
 until [ -b /dev/vda ]; do /bin/busybox usleep 10000; done
-/bin/busybox mount -t ext4 -o noatime /dev/vda /root
-[ -b /dev/vdb ] && /bin/busybox mount -t ext4 -o noatime /dev/vdb /root/srv/spool
-[ -b /dev/vdc ] && /bin/busybox mount -t ext4 -o ro /dev/vdc /root/opt/longroof && echo mounted
+/bin/busybox mount -t ext4 -o noatime /dev/vda /target
+[ -b /dev/vdb ] && /bin/busybox mount -t ext4 -o noatime /dev/vdb /target/srv/spool
+[ -b /dev/vdc ] && /bin/busybox mount -t ext4 -o ro /dev/vdc /target/opt/longroof && echo mounted
 init=/sbin/init
 for word in $(/bin/busybox cat /proc/cmdline); do case $word in guest.init=*) init=\${word#guest.init=};; esac; done
-/bin/busybox mount --move /dev /root/dev
+/bin/busybox mount --move /dev /target/dev
 /bin/busybox umount /proc
-exec /bin/busybox switch_root /root $init
+exec /bin/busybox switch_root /target $init
 `;
 
 async function firstStage(tree: string, file: string): Promise<void> {
   const folder = fs.mkdtempSync(path.join(cacheFolder(), 'half-'));
   try {
-    for (const name of ['bin', 'dev', 'proc', 'root', 'm']) fs.mkdirSync(path.join(folder, name));
+    for (const name of ['bin', 'dev', 'proc', 'target', 'm']) fs.mkdirSync(path.join(folder, name));
     fs.copyFileSync(path.join(tree, 'bin/busybox'), path.join(folder, 'bin/busybox'));
     const version = kernelVersion(tree);
     const modules = await moduleFiles(tree, DISK_MODULES);

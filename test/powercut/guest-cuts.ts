@@ -17,7 +17,7 @@ import { startNbdServer } from './nbd-server.js';
 import { VolatileDisk } from './volatile-disk.js';
 
 const SPOOL_MB = 192;
-const START_MS = 300_000;
+const START_MS = 900_000;
 const WRITES_MS = 20_000;
 const DURABLE = /^durable (\S+);/gm;
 
