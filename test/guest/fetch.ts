@@ -60,7 +60,8 @@ export async function once(name: string, key: unknown, make: (folder: string) =>
   const half = fs.mkdtempSync(path.join(cacheFolder(), 'half-'));
   try {
     await make(half);
-    fs.renameSync(half, place);
+    // Another run may have been faster.
+    if (!fs.existsSync(place)) fs.renameSync(half, place);
     forgetOld(name);
   } finally {
     fs.rmSync(half, { recursive: true, force: true });
