@@ -14,6 +14,7 @@ import type { RunAs } from './derive/low-child.js';
 import type { StripMaker } from './derive/strip-maker.js';
 import { runAsUser } from './derive/user.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
+import { wasResetByWatchdog } from './health/reset-cause.js';
 import { Marks, SpeedWatch } from './marks.js';
 import { openPatiently } from './open-patiently.js';
 import { Positions } from './positions.js';
@@ -180,6 +181,7 @@ export class Agent {
     // The cameras of now: they may have been changed while the spool was being opened.
     await this.#recorder.apply(this.#config.cameras);
     log.info({ cameras: this.#config.cameras.map((camera) => camera.id) }, 'recording');
+    if (wasResetByWatchdog(disk)) this.#record('event', { event: 'watchdog-reset' });
     this.#startMarks();
     this.#startPositions();
     this.#startPower(this.#recorder);

@@ -2,7 +2,7 @@
  * Makes a fresh clone ready: system packages, npm packages, the native module, the compiled code and the page. Plain Node, because
  * nothing is installed yet when it runs. Each step first looks whether its work is done, so a second run installs nothing.
  *
- *   node test/set-up.mjs demo|test|bench
+ *   node test/set-up.mjs demo|test|bench|guest
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const MODES = ['demo', 'test', 'bench'];
+const MODES = ['demo', 'test', 'bench', 'guest'];
 const NODE_MIN = [20, 19];
 
 /** Debian 12 names. `compiler` is wanted only while the native module is not built. */
@@ -25,26 +25,41 @@ const SCENES = [
   'gstreamer1.0-plugins-bad',
   'gstreamer1.0-plugins-ugly',
 ];
+const TEST = [
+  'ffmpeg',
+  'gpsd',
+  'gpsd-clients',
+  ...SCENES,
+  'gstreamer1.0-rtsp',
+  'gstreamer1.0-tools',
+  'chromium',
+  'vlc-bin',
+  'vlc-plugin-base',
+  'fonts-dejavu-core',
+  'faketime',
+  'gcc',
+  'libc6-dev',
+  'make',
+  'mosquitto',
+  'chrony',
+];
+/** Machines in QEMU and their disks, made of Debian's packages for arm64; a block device of our own. */
+const GUEST = [
+  'qemu-system-arm',
+  'mmdebstrap',
+  'g++-aarch64-linux-gnu',
+  'e2fsprogs',
+  'kmod',
+  'cpio',
+  'systemd',
+  'libnbd-bin',
+  'mount',
+  'util-linux',
+];
 const PACKAGES = {
   demo: ['ffmpeg', 'gpsd', ...SCENES],
-  test: [
-    'ffmpeg',
-    'gpsd',
-    'gpsd-clients',
-    ...SCENES,
-    'gstreamer1.0-rtsp',
-    'gstreamer1.0-tools',
-    'chromium',
-    'vlc-bin',
-    'vlc-plugin-base',
-    'fonts-dejavu-core',
-    'faketime',
-    'gcc',
-    'libc6-dev',
-    'make',
-    'mosquitto',
-    'chrony',
-  ],
+  test: TEST,
+  guest: [...TEST, ...GUEST],
   bench: ['ffmpeg', 'gcc', 'libc6-dev'],
   compiler: ['python3', 'make', 'g++', 'gcc', 'libc6-dev'],
 };
@@ -217,7 +232,7 @@ checkNode();
 installSystemPackages(PACKAGES[mode]);
 installNpmPackages();
 buildNativeModule();
-if (mode === 'test') prepareTap();
+if (mode === 'test' || mode === 'guest') prepareTap();
 compile();
 buildPage();
 say('ready');

@@ -34,16 +34,14 @@ function neededPackages(): string[] {
   return [...needed].sort();
 }
 
-const USELESS = /\.(map|md|ts|mts|cts|c|cc|cpp|h|gyp|gypi)$|\/(deps|test|tests|example|examples|src|doc|docs)$/;
-const KEPT = /\.(c|m)?js$|\/src$/;
+const USELESS = /\.(map|md|[cm]?ts)$|^\/deps$/;
 
 function copyPackage(from: string, to: string): void {
   fs.cpSync(from, to, {
     recursive: true,
     filter: (file) => {
       const inside = file.slice(from.length);
-      if (inside.includes('/node_modules/') || inside.endsWith('/node_modules') || inside.includes('/build/')) return false;
-      return KEPT.test(inside) || !USELESS.test(inside);
+      return !USELESS.test(inside) && !inside.startsWith('/node_modules') && !/^\/build\/(Release|deps)/.test(inside);
     },
   });
 }
@@ -64,6 +62,10 @@ export async function layOutApplication(target: string): Promise<void> {
       fs.cpSync(path.join(ROOT, workspace, 'bin'), path.join(to, 'bin'), { recursive: true });
     fs.symlinkSync(`../../${workspace}`, path.join(scope, workspace));
   }
+  fs.mkdirSync(path.join(target, 'test'));
+  for (const program of ['tell.js', '../firmware/edges.js'])
+    fs.copyFileSync(path.join(import.meta.dirname, program), path.join(target, 'test', path.basename(program)));
+  fs.writeFileSync(path.join(target, 'package.json'), '{"type":"module"}');
   for (const [name, file] of [
     ['better-sqlite3', 'better_sqlite3.node'],
     ['epoll', 'epoll.node'],

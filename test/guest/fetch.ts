@@ -42,15 +42,27 @@ export async function command(
   return stdout;
 }
 
-/** `make` fills an empty folder, once for what `key` says. */
-async function once(name: string, key: unknown, make: (folder: string) => Promise<void>): Promise<string> {
+/** The newest two of a name stay. */
+function forgetOld(name: string): void {
+  const versions = fs
+    .readdirSync(cacheFolder())
+    .filter((one) => one.slice(0, -13) === name)
+    .map((one) => path.join(cacheFolder(), one))
+    .sort((a, b) => fs.statSync(b).ctimeMs - fs.statSync(a).ctimeMs);
+  for (const old of versions.slice(2)) fs.rmSync(old, { recursive: true });
+}
+
+/** `make` fills an empty folder, once for what `key` says; gives the folder. */
+export async function once(name: string, key: unknown, make: (folder: string) => Promise<void>): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 12);
   const place = path.join(cacheFolder(), `${name}-${hash}`);
   if (fs.existsSync(place)) return place;
   const half = fs.mkdtempSync(path.join(cacheFolder(), 'half-'));
   try {
     await make(half);
-    fs.renameSync(half, place);
+    // Another run may have been faster.
+    if (!fs.existsSync(place)) fs.renameSync(half, place);
+    forgetOld(name);
   } finally {
     fs.rmSync(half, { recursive: true, force: true });
   }

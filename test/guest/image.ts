@@ -6,8 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ROOT } from '../peers/wagon.js';
-import { layOutApplication } from './application.js';
-import { cacheFolder, command, debianTree, nodeProgram, STOCK_PACKAGES, UNIT_PACKAGES } from './fetch.js';
+import { cacheFolder, command, debianTree, nodeProgram, once, STOCK_PACKAGES, UNIT_PACKAGES } from './fetch.js';
 
 export interface GuestImage {
   kernel: string;
@@ -24,7 +23,7 @@ const SHELL_UNIT = `[Unit]
 Description=A shell for tests
 [Service]
 Type=idle
-ExecStart=/bin/bash --noprofile --norc
+ExecStart=/bin/bash -c 'stty -echo; echo shell-is-ready; exec /bin/bash --noprofile --norc'
 Environment=PS1= TERM=dumb HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
 StandardInput=tty
 StandardOutput=tty
@@ -33,6 +32,15 @@ TTYPath=/dev/ttyAMA0
 Restart=always
 [Install]
 WantedBy=multi-user.target
+`;
+/** An emulated processor on a busy host may stand still for longer than a real one does. */
+const SLOW_WATCHDOG = `[Manager]
+RuntimeWatchdogSec=60s
+`;
+/** The recorder says on the serial line when its first fragment is durable. */
+const TELL = `[Service]
+Environment=NODE_OPTIONS=--import=/opt/longroof/test/tell.js LONGROOF_TELL=first
+StandardOutput=journal+console
 `;
 const NETWORK = `[Match]
 Name=e*
@@ -81,6 +89,8 @@ const FIRST_STAGE = `#!/bin/busybox sh
 for module in $(/bin/busybox cat /modules); do /bin/busybox insmod /m/$module; done
 until [ -b /dev/vda ]; do /bin/busybox usleep 10000; done
 /bin/busybox mount -t ext4 -o noatime /dev/vda /target
+[ -b /dev/vdb ] && /bin/busybox mount -t ext4 -o noatime /dev/vdb /target/srv/spool
+[ -b /dev/vdc ] && /bin/busybox mount -t ext4 -o ro /dev/vdc /target/opt/longroof && echo mounted
 init=/sbin/init
 for word in $(/bin/busybox cat /proc/cmdline); do case $word in guest.init=*) init=\${word#guest.init=};; esac; done
 /bin/busybox mount --move /dev /target/dev
@@ -98,7 +108,7 @@ async function firstStage(tree: string, file: string): Promise<void> {
     for (const one of modules) fs.copyFileSync(path.join(tree, 'lib/modules', version, one), path.join(folder, 'm', path.basename(one)));
     fs.writeFileSync(path.join(folder, 'modules'), modules.map((one) => path.basename(one)).join('\n'));
     fs.writeFileSync(path.join(folder, 'init'), FIRST_STAGE, { mode: 0o755 });
-    const archive = path.join(folder, '../first-stage.cpio');
+    const archive = `${folder}.cpio`;
     await command('sh', ['-c', `find . | cpio -o -H newc --quiet > ${archive}`], { cwd: folder });
     fs.writeFileSync(file, gzipSync(fs.readFileSync(archive)));
     fs.rmSync(archive);
@@ -163,7 +173,6 @@ async function installUnit(to: string): Promise<void> {
   put('watchdog.conf', 'etc/systemd/system.conf.d');
   fs.copyFileSync(await nodeProgram(), path.join(to, 'usr/bin/node'));
   fs.chmodSync(path.join(to, 'usr/bin/node'), 0o755);
-  await layOutApplication(path.join(to, 'opt/longroof'));
   const write = (file: string, text: string, mode = 0o644): void => {
     fs.mkdirSync(path.dirname(path.join(to, file)), { recursive: true });
     fs.writeFileSync(path.join(to, file), text, { mode });
@@ -171,9 +180,11 @@ async function installUnit(to: string): Promise<void> {
   write('sbin/only-record', ONLY_RECORD, 0o755);
   write('etc/systemd/network/10-lan.network', NETWORK);
   write('etc/systemd/system/test-shell.service', SHELL_UNIT);
+  write('etc/systemd/system/longroof-agent.service.d/test.conf', TELL);
+  write('etc/systemd/system.conf.d/zz-emulated.conf', SLOW_WATCHDOG);
   write('etc/modules-load.d/watchdog.conf', 'i6300esb\n');
-  write('etc/fstab', '/dev/vdb /srv/spool ext4 noatime,nofail,x-systemd.device-timeout=30 0 0\n/dev/vdc /etc/longroof ext4 ro 0 0\n');
-  for (const folder of ['srv/spool', 'etc/longroof']) fs.mkdirSync(path.join(to, folder), { recursive: true });
+  for (const folder of ['srv/spool', 'opt/longroof']) fs.mkdirSync(path.join(to, folder), { recursive: true });
+  fs.symlinkSync('/opt/longroof/etc', path.join(to, 'etc/longroof'));
   for (const unit of ['longroof-agent.service', 'longroof-board.service', 'test-shell.service', 'systemd-networkd.service'])
     enable(to, unit, 'multi-user.target');
   fs.rmSync(path.join(to, 'etc/systemd/system/getty.target.wants'), { recursive: true, force: true });
@@ -183,6 +194,7 @@ async function installUnit(to: string): Promise<void> {
   await command('systemd-sysusers', [`--root=${to}`]);
 }
 
+/** Root's where there is no such user. */
 function accountOf(tree: string, user: string): { uid: number; gid: number } {
   const line = fs
     .readFileSync(path.join(tree, 'etc/passwd'), 'utf8')
@@ -197,9 +209,9 @@ const ONLY_RECORD = `#!/bin/busybox sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs run /run; mount -t tmpfs tmp /tmp
 modprobe virtio_net
-busybox ip addr add 10.0.2.15/24 dev eth0; busybox ip link set eth0 up
-mount -o noatime /dev/vdb /srv/spool && mount -o ro /dev/vdc /etc/longroof && echo mounted
-/opt/longroof/edge-agent/bin/longroof-agent.js --config /etc/longroof/unit.yaml
+busybox ip link set lo up; busybox ip addr add 10.0.2.15/24 dev eth0; busybox ip link set eth0 up
+node --max-old-space-size=128 --max-semi-space-size=1 --v8-pool-size=1 --import /opt/longroof/test/tell.js \\
+  /opt/longroof/edge-agent/bin/longroof-agent.js --config /etc/longroof/unit.yaml
 echo "the recorder ended with $?"
 busybox poweroff -f
 `;
@@ -213,30 +225,44 @@ export async function makeDisk(file: string, tree: string | undefined, sizeMb: n
   await command('mke2fs', ['-q', '-F', '-t', 'ext4', '-b', '4096', '-m', '0', '-E', extended, ...from, file, `${sizeMb}M`]);
 }
 
-async function build(folder: string, name: string, tree: string, finish: (to: string) => Promise<void>): Promise<GuestImage> {
-  const to = path.join(folder, `${name}-root`);
-  await copyTree(tree, to);
-  await finish(to);
-  const image = {
+const ownText = fs.readFileSync(import.meta.filename, 'utf8');
+
+async function build(
+  name: string,
+  packages: readonly string[],
+  parts: unknown,
+  finish: (to: string) => Promise<void>,
+): Promise<GuestImage> {
+  const tree = await debianTree(name, packages);
+  const folder = await once(`image-${name}`, [packages, parts, ownText], async (half) => {
+    const to = path.join(half, 'root');
+    await copyTree(tree, to);
+    await finish(to);
+    // Else the first start would bring indices of /usr up to date, as after an upgrade.
+    for (const name of ['etc/.updated', 'var/.updated']) fs.writeFileSync(path.join(to, name), '');
+    await firstStage(tree, path.join(half, 'initrd'));
+    await makeDisk(path.join(half, 'root.img'), to, ROOT_MB);
+    fs.writeFileSync(path.join(half, 'owner.json'), JSON.stringify(accountOf(to, 'longroof-agent')));
+    fs.rmSync(to, { recursive: true });
+  });
+  return {
     kernel: path.join(tree, 'boot', `vmlinuz-${kernelVersion(tree)}`),
-    initrd: path.join(folder, `${name}.initrd`),
-    root: path.join(folder, `${name}.img`),
-    owner: accountOf(to, 'longroof-agent'),
+    initrd: path.join(folder, 'initrd'),
+    root: path.join(folder, 'root.img'),
+    owner: JSON.parse(fs.readFileSync(path.join(folder, 'owner.json'), 'utf8')) as GuestImage['owner'],
   };
-  await firstStage(tree, image.initrd);
-  await makeDisk(image.root, to, ROOT_MB);
-  fs.rmSync(to, { recursive: true });
-  return image;
 }
 
-/** The unit as firmware/image describes it. */
-export async function unitImage(folder: string): Promise<GuestImage> {
-  return build(folder, 'unit', await debianTree('unit', UNIT_PACKAGES), installUnit);
+/** The unit as firmware/image describes it. Its programs stand on a disk of their own, with its configuration. */
+export async function unitImage(): Promise<GuestImage> {
+  const image = path.join(ROOT, 'firmware/image');
+  const parts = fs.readdirSync(image).map((name) => [name, fs.readFileSync(path.join(image, name), 'utf8')]);
+  return build('unit', UNIT_PACKAGES, [parts, await nodeProgram()], installUnit);
 }
 
 /** Debian as its packages leave it, with a login on the serial line. */
-export async function stockImage(folder: string): Promise<GuestImage> {
-  return build(folder, 'stock', await debianTree('stock', STOCK_PACKAGES), async (to) => {
+export async function stockImage(): Promise<GuestImage> {
+  return build('stock', STOCK_PACKAGES, [], async (to) => {
     await command('systemd-sysusers', [`--root=${to}`]);
   });
 }

@@ -3,6 +3,7 @@
  * one for the configuration, a network that reaches the host as 10.0.2.2, the hardware watchdog i6300esb, GPIO lines and a serial line.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GpioPins, Qmp, type QmpEvent } from './control.js';
@@ -13,7 +14,7 @@ export interface MachineOptions {
   image: GuestImage;
   /** QEMU's drive options of the spool's disk: `file=...,format=raw`. */
   spool?: string;
-  /** Image file of the disk mounted at /etc/longroof. */
+  /** Image file of the disk mounted at /opt/longroof. */
   config?: string;
   /** Started instead of /sbin/init. */
   init?: string;
@@ -21,8 +22,6 @@ export interface MachineOptions {
   /** Lines that are high when the machine starts, and again after each reset. */
   high?: number[];
 }
-
-const CONSOLE_CHARS_MAX = 4 * 1024 * 1024;
 
 export class Machine {
   readonly #child: ChildProcess;
@@ -36,6 +35,8 @@ export class Machine {
   #console = '';
   #ended = false;
   #asked = 0;
+  /** Where on the serial line this boot begins. */
+  #bootedAt = 0;
 
   static async start(options: MachineOptions): Promise<Machine> {
     const machine = new Machine(options);
@@ -48,7 +49,8 @@ export class Machine {
     this.#child = spawn('qemu-system-aarch64', machineArguments(options), { stdio: ['pipe', 'pipe', 'pipe'] });
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.on('data', (chunk: Buffer) => {
-        this.#console = (this.#console + chunk.toString('utf8')).slice(-CONSOLE_CHARS_MAX);
+        this.#console += chunk.toString('utf8');
+        fs.appendFileSync(path.join(options.folder, 'console.log'), chunk);
       });
     this.#child.stdin?.on('error', () => undefined);
     this.exited = new Promise((resolve) => this.#child.on('exit', () => resolve()));
@@ -61,7 +63,10 @@ export class Machine {
     const onEvent = (event: QmpEvent): void => {
       this.events.push({ ...event, atMs: performance.now() });
       // A reset clears the chip; what drives the lines from outside does not let go of them.
-      if (event.event === 'RESET') void this.#driveHigh();
+      if (event.event === 'RESET') {
+        this.#bootedAt = this.#console.length;
+        void this.#driveHigh();
+      }
     };
     this.qmp = await Qmp.connect(path.join(folder, 'qmp.sock'), onEvent);
     this.pins = await GpioPins.connect(path.join(folder, 'qtest.sock'), this.qmp);
@@ -78,8 +83,9 @@ export class Machine {
     return this.#console;
   }
 
+  /** QEMU ended, or the system in it has switched itself off. */
   get hasEnded(): boolean {
-    return this.#ended;
+    return this.#ended || this.events.some(({ event }) => event === 'SHUTDOWN');
   }
 
   async pin(line: number, high: boolean): Promise<void> {
@@ -94,9 +100,9 @@ export class Machine {
     for (;;) {
       const match = this.#console.slice(since).match(pattern);
       if (match) return match;
-      if (this.#ended || performance.now() > endMs)
+      if (this.hasEnded || performance.now() > endMs)
         throw new Error(
-          `the machine did not say ${pattern} ${this.#ended ? 'before it ended' : `within ${withinMs} ms`}:\n${this.#console.slice(-6000)}`,
+          `the machine did not say ${pattern} ${this.hasEnded ? 'before it ended' : `within ${withinMs} ms`}:\n${this.#console.slice(-6000)}`,
         );
       await delay(20);
     }
@@ -104,6 +110,7 @@ export class Machine {
 
   /** Runs a line in the test's shell on the serial line and gives what it printed. */
   async shell(line: string, withinMs = 60_000): Promise<string> {
+    await this.says(/shell-is-ready/, withinMs, this.#bootedAt);
     this.#asked += 1;
     const word = `answer-${this.#asked}`;
     const since = this.#console.length;
@@ -127,7 +134,7 @@ function machineArguments(options: MachineOptions): string[] {
   const words = ['console=ttyAMA0', 'quiet', 'loglevel=3', 'panic=10', ...(init ? [`guest.init=${init}`] : [])];
   return [
     ...['-M', 'virt', '-cpu', 'cortex-a72', '-accel', 'tcg,thread=multi', '-smp', String(processors), '-m', '768'],
-    ...['-nodefaults', '-display', 'none', '-S', '-serial', 'stdio'],
+    ...['-nodefaults', '-display', 'none', '-S', '-no-shutdown', '-serial', 'stdio'],
     ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', words.join(' ')],
     ...disk('root', `file=${image.root},format=raw,snapshot=on`),
     ...(spool ? disk('spool', `${spool},cache=writeback`) : []),

@@ -1,6 +1,6 @@
 /**
- * A wagon whose computer is a machine in QEMU: cameras on the host's scripted RTSP server, which the guest reaches as 10.0.2.2, identity and
- * configuration on a disk of their own, an empty disk for the spool, and a centre on the host where one is wanted.
+ * A wagon whose computer is a machine in QEMU: cameras on the host's scripted RTSP server, which the guest reaches as 10.0.2.2, programs, identity
+ * and configuration on a disk of their own, an empty disk for the spool, and a centre on the host where one is wanted.
  */
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
@@ -10,6 +10,7 @@ import { makeMedia, SMALL } from '../peers/media.js';
 import { type Program, startProgram } from '../peers/program.js';
 import { type RtspServer, startRtspServer } from '../peers/rtsp/server.js';
 import { bin, prepareWagon } from '../peers/wagon.js';
+import { layOutApplication } from './application.js';
 import { type GuestImage, makeDisk } from './image.js';
 
 const run = promisify(execFile);
@@ -19,12 +20,17 @@ export const UNIT = 'wagon-1';
 export const CAMERAS = ['front', 'rear'];
 const READY = /http:\/\/[^\s:]+:(\d+)\s+mqtts:\/\/[^\s:]+:(\d+)/;
 const CENTRE_MS = 120_000;
+const PROGRAMS_MB = 128;
 
 export interface Centre {
   program: Program;
   mqttPort: number;
-  data: string;
+  /** Of its page and API. */
+  address: string;
+  password: string;
 }
+
+const PASSWORD = 'a long test password';
 
 export interface GuestWagon {
   cameras: RtspServer;
@@ -36,14 +42,19 @@ export interface GuestWagon {
 async function startCentre(folder: string, authority: string): Promise<Centre> {
   const data = path.join(folder, 'data');
   const file = path.join(folder, 'controller.yaml');
-  const config = { data, authority, http: { port: 0 }, mqtt: { host: '127.0.0.1', port: 0, names: [HOST, '127.0.0.1'] } };
+  const config = {
+    data,
+    authority,
+    http: { host: '127.0.0.1', port: 0 },
+    mqtt: { host: '127.0.0.1', port: 0, names: [HOST, '127.0.0.1'] },
+  };
   fs.writeFileSync(file, JSON.stringify(config));
   const controller = bin('controller', 'longroof-controller');
-  const env = { ...process.env, LONGROOF_PASSWORD: 'a long test password' };
+  const env = { ...process.env, LONGROOF_PASSWORD: PASSWORD };
   await run(process.execPath, [controller, '--config', file, 'add-person', '--name', 'demo', '--role', 'staff'], { env });
   const program = startProgram(process.execPath, [controller, '--config', file]);
-  const [, , mqtt] = await program.says(READY, CENTRE_MS);
-  return { program, mqttPort: Number(mqtt), data };
+  const [, http, mqtt] = await program.says(READY, CENTRE_MS);
+  return { program, mqttPort: Number(mqtt), address: `http://127.0.0.1:${http}`, password: PASSWORD };
 }
 
 export interface GuestWagonOptions {
@@ -57,8 +68,10 @@ export async function prepareGuestWagon({ folder, image, withCentre }: GuestWago
   const cameras = await startRtspServer({ mounts: Object.fromEntries(CAMERAS.map((camera) => [camera, { files }])) });
   const authority = path.join(folder, 'authority');
   const centre = withCentre ? await startCentre(folder, authority) : undefined;
-  const etc = path.join(folder, 'etc');
+  const programs = path.join(folder, 'programs');
+  const etc = path.join(programs, 'etc');
   fs.mkdirSync(etc, { recursive: true });
+  await layOutApplication(programs);
   const unitFile = await prepareWagon({
     ...{ folder: etc, unit: UNIT, authority, quota: '100MB', board: 'unix:/run/longroof/board.sock', metricsPort: 9100 },
     ...(centre ? { controller: `mqtts://${HOST}:${centre.mqttPort}` } : {}),
@@ -72,7 +85,8 @@ export async function prepareGuestWagon({ folder, image, withCentre }: GuestWago
     fs.chownSync(path.join(etc, 'identity', name), image.owner.uid, image.owner.gid);
   fs.chownSync(path.join(etc, 'identity'), image.owner.uid, image.owner.gid);
   const config = path.join(folder, 'config.img');
-  await makeDisk(config, etc, 8);
+  await makeDisk(config, programs, PROGRAMS_MB);
+  fs.rmSync(programs, { recursive: true });
   return {
     ...{ cameras, config, centre },
     async close() {

@@ -35,6 +35,10 @@ export class VolatileDisk implements BlockDevice {
   readonly #onEvent: (event: Write | 'flush') => void;
   written = 0;
   flushes = 0;
+  #diesAfter = Number.POSITIVE_INFINITY;
+  #onDeath: () => void = () => undefined;
+  /** Says yes to a flush and does nothing: the negative control. */
+  lies = false;
 
   constructor(image: Buffer, onEvent: (event: Write | 'flush') => void = () => undefined) {
     this.sizeBytes = image.length;
@@ -47,17 +51,34 @@ export class VolatileDisk implements BlockDevice {
     return Buffer.from(this.#seen.subarray(offset, offset + length));
   }
 
+  /** Resolves when the power has gone, right after so many more writes; from then on the disk answers nothing but errors. */
+  dieAfter(writes: number): Promise<void> {
+    this.#diesAfter = this.written + writes;
+    return new Promise((resolve) => {
+      this.#onDeath = resolve;
+    });
+  }
+
+  #assertPower(): void {
+    if (this.written >= this.#diesAfter) throw new Error('the power is off');
+  }
+
   write(offset: number, data: Buffer, durable: boolean): void {
+    this.#assertPower();
     data.copy(this.#seen, offset);
     this.written += 1;
     const write = { offset, data };
     this.#unflushed.push(write);
     this.#onEvent(write);
+    if (this.written >= this.#diesAfter) this.#onDeath();
+    this.#assertPower();
     // A disk may make more durable than it was asked to; this one empties its cache.
     if (durable) this.flush();
   }
 
   flush(): void {
+    this.#assertPower();
+    if (this.lies) return;
     for (const { offset, data } of this.#unflushed) data.copy(this.#durable, offset);
     this.#unflushed = [];
     this.flushes += 1;
@@ -71,6 +92,7 @@ export class VolatileDisk implements BlockDevice {
     const lostBytes = sum(this.#unflushed) - sum(left);
     for (const { offset, data } of left) data.copy(this.#durable, offset);
     this.#unflushed = [];
+    this.#diesAfter = Number.POSITIVE_INFINITY;
     this.#durable.copy(this.#seen);
     return { image: Buffer.from(this.#durable), lostBytes };
   }

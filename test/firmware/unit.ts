@@ -1,0 +1,150 @@
+/** The scenarios of one unit in QEMU, in order: each leaves the machine as the next one expects it. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PullShape } from '@longroof/controller/api/shapes';
+import { check } from '../fault/checks.js';
+import type { Machine } from '../guest/machine.js';
+import type { GuestWagon } from '../guest/wagon.js';
+import { UNIT } from '../guest/wagon.js';
+import { until } from '../peers/program.js';
+
+/** Software emulation on a shared machine: who passes never waits so long. */
+const SLOW_MS = 600_000;
+export const LINES = { ignition: 0, powerGood: 1, cameraCut: 6, lamp: 7 };
+const STATUS = '/opt/longroof/firmware/bin/longroof-board.js status';
+const FIRST = /durable (\S+);/;
+
+export interface Scenario {
+  machine: Machine;
+  wagon: GuestWagon;
+  say: (text: string) => void;
+}
+
+/** Resolves when the first fragment since `since` of the serial line is durable. */
+export async function firstDurable(machine: Machine, since = 0): Promise<number> {
+  await machine.says(FIRST, SLOW_MS, since);
+  return performance.now();
+}
+
+/** The board service lets go of the line first, so that the watcher has it alone. */
+export async function everyEdge({ machine, say }: Scenario): Promise<void> {
+  await machine.shell('systemctl stop longroof-board', SLOW_MS);
+  const since = machine.console.length;
+  await machine.shell('cd /opt/longroof && (node test/edges.js 9030000.pl061 0 >/dev/ttyAMA0 2>&1 &)', SLOW_MS);
+  await machine.says(/watching;/, SLOW_MS, since);
+  let edges = 0;
+  const latencies: number[] = [];
+  for (let turn = 0; turn < 10; turn++)
+    for (const high of [false, true]) {
+      const startMs = performance.now();
+      await machine.pin(LINES.ignition, high);
+      edges += 1;
+      await machine.says(new RegExp(`edge ${edges} ${high ? 'high' : 'low'};`), SLOW_MS, since);
+      latencies.push(performance.now() - startMs);
+    }
+  latencies.sort((a, b) => a - b);
+  say(`   ${edges} of ${edges} edges seen, median ${latencies[edges >> 1]?.toFixed(0)} ms, longest ${latencies.at(-1)?.toFixed(0)} ms`);
+  await machine.shell('busybox pkill -f edges.js; systemctl start longroof-board', SLOW_MS);
+}
+
+async function inputs(machine: Machine): Promise<string[]> {
+  const text = await machine.shell(`journalctl -u longroof-board -o cat --no-pager | grep '"msg":"input"' || true`, SLOW_MS);
+  return text.split('\n').filter((line) => line.includes('"event":"ignition"'));
+}
+
+async function untilStatus(machine: Machine, pattern: RegExp): Promise<string> {
+  return until(`the board says ${pattern}`, async () => (await machine.shell(STATUS, SLOW_MS)).match(pattern)?.input, SLOW_MS);
+}
+
+/** The key is turned off by a contact that bounces, and on again: one change each, and the state follows. */
+export async function bouncingKey({ machine, say }: Scenario): Promise<void> {
+  say(`   ${await untilStatus(machine, /[Dd]riv/)}`);
+  const before = (await inputs(machine)).length;
+  const bounce = async (end: boolean): Promise<void> => {
+    for (let turn = 0; turn < 12; turn++) await machine.pin(LINES.ignition, turn % 2 === 0 ? end : !end);
+    await machine.pin(LINES.ignition, end);
+  };
+  await bounce(false);
+  say(`   ${await untilStatus(machine, /[Pp]arked/)}`);
+  await bounce(true);
+  say(`   ${await untilStatus(machine, /[Dd]riv/)}`);
+  const changes = (await inputs(machine)).slice(before).map((line) => line.includes('"on":true'));
+  check(JSON.stringify(changes) === '[false,true]', `after 13 edges each way the board saw ${JSON.stringify(changes)}`);
+}
+
+export async function outputsFromOutside({ machine }: Scenario): Promise<void> {
+  await until('the lamp is lit', () => machine.pins.read(LINES.lamp), SLOW_MS);
+  check(!(await machine.pins.read(LINES.cameraCut)), 'the cameras are not cut off');
+}
+
+interface Answered {
+  ask(route: string, body?: object): Promise<Response>;
+}
+
+async function signIn(wagon: GuestWagon): Promise<Answered> {
+  const address = wagon.centre?.address ?? '';
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ user: 'demo', password: wagon.centre?.password });
+  const answer = await fetch(`${address}/api/session`, { method: 'POST', headers, body });
+  const cookie = answer.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+  return {
+    ask: (route, json) =>
+      fetch(`${address}/api/${route}`, {
+        headers: { cookie, ...(json ? headers : {}) },
+        ...(json ? { method: 'POST', body: JSON.stringify(json) } : {}),
+      }),
+  };
+}
+
+export async function footageAtTheCentre({ wagon, say }: Scenario): Promise<void> {
+  const { ask } = await signIn(wagon);
+  await until('the centre knows the unit', async () => (await ask(`units/${UNIT}`)).ok, SLOW_MS);
+  const from = new Date(Date.now() - 1000).toISOString();
+  await delay(6000);
+  const wanted = {
+    unitId: UNIT,
+    cameras: ['front', 'rear'],
+    from,
+    to: new Date(Date.parse(from) + 5000).toISOString(),
+    quality: 'original',
+  };
+  const { id } = (await (await ask('pulls', { ...wanted, reason: 'a test' })).json()) as PullShape;
+  const pull = async (): Promise<PullShape> => (await (await ask(`pulls/${id}`)).json()) as PullShape;
+  await until('the pull is done', async () => (await pull()).state === 'done', SLOW_MS);
+  const zip = await ask(`pulls/${id}/export.zip`);
+  check(zip.ok, `the export answers ${zip.status}`);
+  say(`   5 s of two cameras pulled over mutual TLS, ${(await zip.arrayBuffer()).byteLength} bytes exported`);
+}
+
+export async function deadAgent({ machine, say }: Scenario): Promise<void> {
+  const since = machine.console.length;
+  const startMs = performance.now();
+  await machine.shell('systemctl kill -s KILL longroof-agent', SLOW_MS);
+  const atMs = await firstDurable(machine, since);
+  say(`   killed, and recording again ${((atMs - startMs) / 1000).toFixed(1)} s later`);
+}
+
+async function journalOf(machine: Machine): Promise<string> {
+  return machine.shell(`cat /srv/spool/journal/*.log | grep -E '"type":"(run|event)"' | busybox cut -c1-400`, SLOW_MS);
+}
+
+export async function deadInit({ machine, say }: Scenario): Promise<void> {
+  const since = machine.console.length;
+  const startMs = performance.now();
+  await machine.shell('kill -SEGV 1', SLOW_MS);
+  await until('the hardware watchdog bites', () => machine.events.some(({ event }) => event === 'WATCHDOG'), SLOW_MS);
+  const bitMs = machine.events.find(({ event }) => event === 'WATCHDOG')?.atMs ?? 0;
+  const atMs = await firstDurable(machine, since);
+  say(
+    `   PID 1 dead, reset after ${((bitMs - startMs) / 1000).toFixed(1)} s, recording again ${((atMs - bitMs) / 1000).toFixed(1)} s later`,
+  );
+  await until('the journal says why', async () => (await journalOf(machine)).includes('"event":"watchdog-reset"'), SLOW_MS);
+}
+
+/** Power-good is lost: everything is flushed, the cameras are cut off, the lamp goes out, and the system switches itself off. */
+export async function supplyLost({ machine, say }: Scenario): Promise<void> {
+  const startMs = performance.now();
+  await machine.pin(LINES.powerGood, false);
+  await until('the system is off', () => machine.hasEnded, SLOW_MS);
+  say(`   off ${((performance.now() - startMs) / 1000).toFixed(1)} s after power-good was lost`);
+  check(!(await machine.pins.read(LINES.lamp)), 'the lamp is out');
+}
