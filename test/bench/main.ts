@@ -1,5 +1,5 @@
 /**
- * Measures: `npm run bench -- uplink` (uplink-command.ts), `npm run bench -- strips` (media-command.ts) and
+ * Measures: `npm run bench -- fleet` (fleet-command.ts), `npm run bench -- uplink` (uplink-command.ts), `npm run bench -- strips` (media-command.ts) and
  * `npm run bench -- capture [--cameras 1,4,8] [--seconds 60] [--warm-up 30] [--rounds 3] [--senders frame,packet] [--json]`.
  * Prints a table of medians, or with --json one JSON object (what goes on then stands on standard error). Ends with 1 when a recorder did
  * not record what was sent: then its cost means nothing.
