@@ -21,6 +21,7 @@ const options = new Command('test:fault')
   .option('--cuts <n>', 'of the link in the campaign', Number, 40)
   .option('--disks <n>', "in the campaign the centre's disk is full, and slow, so often", Number, 4)
   .option('--clocks <n>', "in the campaign the wagon's clock is stepped, and the centre's, so often", Number, 4)
+  .option('--spool <size>', "quota of the wagon's spool in the campaign: with 24MiB footage is lost before it is sent", '40MiB')
   .option('--only <word>', 'only scenarios whose name holds the word')
   .option('--keep', 'keep the folders', false)
   .addHelpText(

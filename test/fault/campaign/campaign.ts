@@ -27,6 +27,8 @@ import { type Evidence, judge, negativeControls, type Verdict } from './verdict.
 
 export interface CampaignOptions extends Doses {
   minutes: number;
+  /** Quota of the wagon's spool. */
+  spool: string;
 }
 
 const UNIT = 'wagon-1';
@@ -42,28 +44,28 @@ interface Site {
   close(): Promise<void>;
 }
 
-async function makeSite(random: Random): Promise<Site> {
+async function makeSite(quota: string, random: Random): Promise<Site> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'longroof-campaign-'));
   const undo: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
     for (const act of undo.reverse()) await act();
   };
   try {
-    return { ground: await makeGround(folder, random, undo), folder, close };
+    return { ground: await makeGround(folder, quota, random, undo), folder, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function makeGround(folder: string, random: Random, undo: (() => unknown)[]): Promise<Ground> {
+async function makeGround(folder: string, quota: string, random: Random, undo: (() => unknown)[]): Promise<Ground> {
   const centre = new FaultCentre(folder, DISK_MB);
   undo.push(() => centre.close());
   const link = new Cutter(() => meddler.port);
   await link.listen();
   undo.push(() => link.close());
   const controller = `mqtts://127.0.0.1:${link.port}`;
-  const wagon = await FaultWagon.make({ subs: true, quota: '24MiB', controller, authority: centre.authority });
+  const wagon = await FaultWagon.make({ subs: true, quota, controller, authority: centre.authority });
   undo.push(() => wagon.server.close());
   wagon.configureSpool({ keepOriginal: '7d', keepProxy: '60s' });
   const identity = (name: string): string => fs.readFileSync(path.join(wagon.folder, 'identity', name), 'utf8');
@@ -148,7 +150,7 @@ async function startsAgain({ wagon }: Ground): Promise<void> {
 
 export async function campaign(options: CampaignOptions, seed: number, report: Report): Promise<void> {
   const random = seededRandom(seed);
-  const { ground, folder, close } = await makeSite(seededRandom(random.int(1, 0x7fffffff)));
+  const { ground, folder, close } = await makeSite(options.spool, seededRandom(random.int(1, 0x7fffffff)));
   const { wagon, agent, centre, book } = ground;
   const memory = new Memory();
   const over = new AbortController();
