@@ -26,6 +26,7 @@ export class Configured {
   /** As they were taken on before: what names a camera that the file no longer has says nothing. */
   restore(settings: UnitSettings | undefined): void {
     this.#settings = settings;
+    this.#now = this.#file;
     if (!settings) return;
     const known = new Set(this.#file.cameras.map((camera) => camera.id));
     const cameras = Object.fromEntries(Object.entries(settings.cameras).filter(([id]) => known.has(id)));

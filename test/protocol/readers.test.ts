@@ -46,6 +46,7 @@ const OPTIONAL: ReadonlySet<string> = new Set([
   'live',
   'holds',
   'configuration',
+  'lifts',
 ]);
 
 for (const [name, read] of Object.entries(READERS))
