@@ -1,5 +1,6 @@
 /**
- * Runs every compiled test, or those whose path holds one of the words given, and ends with the line `N passed, N failed`.
+ * Runs every compiled test but those named `.slow.test`, or all whose path holds one of the words given, and ends with the line
+ * `N passed, N failed`.
  *
  *   node test/run-tap.mjs [--file-limit-s=N] [--limit-min=N] [word...]
  *
@@ -114,7 +115,8 @@ const option = (name) => Number(process.argv.find((word) => word.startsWith(`--$
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const workspaces = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8')).workspaces;
 const tests = workspaces.flatMap(compiledTests).sort();
-const chosen = words.length === 0 ? tests : tests.filter((file) => words.some((word) => file.includes(word)));
+const isSlow = (file) => file.endsWith('.slow.test.js');
+const chosen = tests.filter((file) => (words.length === 0 ? !isSlow(file) : words.some((word) => file.includes(word))));
 const progress = new Progress();
 let code = 1;
 if (chosen.length === 0) process.stdout.write(`FAIL  no test ${words.length > 0 ? `matches ${words.join(' ')}` : 'is compiled'}\n`);
