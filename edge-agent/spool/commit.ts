@@ -65,6 +65,7 @@ export function commit(state: CoreState, options: CommitOptions): CommitResult {
     for (const { meta, reel } of synced.dropped) {
       const stream = state.streams.get(reel.stream);
       state.diskState.fail(synced.fault!, startMonoMs);
+      if (stream) takeTurns(state, stream, meta.seq);
       stream?.coverage.note(state.diskState.cause, meta.startMonoMs);
     }
     for (const stream of state.streams.values()) takeTurns(state, stream);

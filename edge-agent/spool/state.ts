@@ -12,6 +12,9 @@ import type { CoreOptions, Recovered } from './recover.js';
 import { gapBody } from './recover-coverage.js';
 import type { Reel, ReelSet, WrittenFragment } from './reels.js';
 
+/** Of a stream; beyond it, on a disk that takes no commit, they wait no longer. */
+const TURNS_MAX = 256;
+
 /** A change of a stream's account that waits for what was written before it: that is not durable yet. */
 interface Turn {
   /** The first fragment that was written after it. */
@@ -85,8 +88,9 @@ export function liveStream(name: StreamName, text: string, coverage: Coverage): 
   return { name, text, coverage, nextSeq: 0, turns: [], dirty: false };
 }
 
-/** Changes the account at once, or, where the stream has a turn that waits, behind that; a close always waits. */
+/** Changes the account at once, or, where the stream has a turn that waits, behind that; a close waits (`waits`). */
 export function turn(state: CoreState, stream: LiveStream, change: Turn['change'], how: { waits?: boolean } = {}): void {
+  if (stream.turns.length >= TURNS_MAX) takeTurns(state, stream);
   if (how.waits || stream.turns.length > 0) stream.turns.push({ nextSeq: stream.nextSeq, change });
   else draftGaps(state, stream, change(stream.coverage));
   stream.dirty = true;
