@@ -18,7 +18,7 @@ import { planReclaim, planRungQuota, sweepGone } from './retention.js';
 import { adjoins, durationMs, fragmentRow, type ReelRow, rungOf } from './rows.js';
 import { REEL_OPEN } from './schema.js';
 import type { DurableStream } from './spool.js';
-import { type CoreState, draftGaps } from './state.js';
+import { type CoreState, draftGaps, takeTurns } from './state.js';
 import { isTrusted } from './wall-book.js';
 
 /** Without anything urgent a commit is made this often: it is the sign of life. */
@@ -42,7 +42,7 @@ export function isCommitDue(state: CoreState, nowMonoMs: MonoMs): boolean {
     state.unindexed.length > 0 ||
     state.releases.length > 0 ||
     state.pendingWrites.length > 0 ||
-    state.pendingCloses.length > 0 ||
+    [...state.streams.values()].some((stream) => stream.turns.length > 0) ||
     state.ledger.hasUrgent ||
     nowMonoMs - state.lastCommitMonoMs >= BEAT_MS
   );
@@ -65,13 +65,11 @@ export function commit(state: CoreState, options: CommitOptions): CommitResult {
     for (const { meta, reel } of synced.dropped) {
       const stream = state.streams.get(reel.stream);
       state.diskState.fail(synced.fault!, startMonoMs);
+      if (stream) takeTurns(state, stream, meta.seq);
       stream?.coverage.note(state.diskState.cause, meta.startMonoMs);
     }
+    for (const stream of state.streams.values()) takeTurns(state, stream);
     if (!synced.fault) for (const stream of state.streams.values()) draftGaps(state, stream, stream.coverage.tick(options.settledMonoMs));
-    for (const { stream, cause, atMonoMs } of state.pendingCloses.splice(0)) {
-      draftGaps(state, stream, stream.coverage.close(atMonoMs, cause));
-      stream.dirty = true;
-    }
     draftCatalogs(state, startMonoMs, options.closing);
     const isLast = options.closing && !synced.fault;
     if (isLast) state.ledger.add('event', { event: CLOSED_EVENT }, { own: true });
@@ -109,6 +107,7 @@ function account(state: CoreState, text: string, meta: FragmentMeta): void {
   const stream = state.streams.get(text);
   // What is made here is of a time that its originals account for.
   if (!stream || !isCameraRendition(meta.rendition)) return;
+  takeTurns(state, stream, meta.seq);
   const { startMonoMs, lostPackets } = meta;
   const how = { adjoins: adjoins(stream.last, meta), lostPackets };
   draftGaps(state, stream, stream.coverage.fragment(startMonoMs, startMonoMs + durationMs(meta), how));

@@ -28,7 +28,7 @@ import { removeIndex } from './recover-journal.js';
 import { hashParts, ReelSet } from './reels.js';
 import { select, selectNamed } from './select.js';
 import type { FragmentRun, HoldRequest, Selection, SpoolIdentity, StoreAdopted, StoredFragment, Unsent, Voided } from './spool.js';
-import { type CoreState, draftGaps, type LiveStream } from './state.js';
+import { type CoreState, type LiveStream, liveStream, turn } from './state.js';
 import { adoptStore, voided } from './store-change.js';
 import { unsent } from './unsent.js';
 
@@ -81,7 +81,7 @@ export class SpoolCore {
         diskState: new DiskState(),
       },
       ...{ streams: new Map(), bootId: index.bootId(options.boot), unindexed: [], finished: [], catalogued: [], releases: [] },
-      ...{ pendingCloses: [], pendingWrites: [], nextRowId: ids.fragment + 1, rowFirst: new Map(), reelBytes: totals.fileBytes },
+      ...{ pendingWrites: [], nextRowId: ids.fragment + 1, rowFirst: new Map(), reelBytes: totals.fileBytes },
       ...{ fragments: totals.fragments, released: totals.released, lastCommitMonoMs: options.clock.mono() },
       storeOrdinal: index.storeOrdinal(),
       rungBytes: index.rungBytes(),
@@ -96,7 +96,7 @@ export class SpoolCore {
   #begin(recovered: Recovered): void {
     const { state } = this;
     for (const [text, coverage] of recovered.coverage)
-      state.streams.set(text, { name: streamOf(text), text, coverage, nextSeq: 0, dirty: true });
+      state.streams.set(text, { ...liveStream(streamOf(text), text, coverage), dirty: true });
     for (const { type, body, urgent } of recovered.drafts) state.ledger.add(type, body as never, { own: true, urgent: urgent ?? false });
     restoreHolds(state);
     this.commit({ force: true });
@@ -112,28 +112,31 @@ export class SpoolCore {
     const text = streamText(name);
     let stream = this.state.streams.get(text);
     if (!stream) {
-      stream = { name: streamOf(text), text, coverage: new Coverage(sinceMonoMs, 'configuration'), nextSeq: 0, dirty: true };
+      stream = { ...liveStream(streamOf(text), text, new Coverage(sinceMonoMs, 'configuration')), dirty: true };
       this.state.streams.set(text, stream);
     }
     return stream;
   }
 
   openStream(name: StreamName, atMonoMs: MonoMs = this.state.options.clock.mono()): void {
-    const stream = this.#stream(name, atMonoMs);
-    draftGaps(this.state, stream, stream.coverage.open(atMonoMs));
-    stream.dirty = true;
+    turn(this.state, this.#stream(name, atMonoMs), (coverage) => coverage.open(atMonoMs));
   }
 
   closeStream(name: StreamName, cause: GapCause, atMonoMs: MonoMs = this.state.options.clock.mono()): void {
     const stream = this.#stream(name);
-    this.state.pendingCloses.push({ stream, cause, atMonoMs });
+    turn(this.state, stream, (coverage) => coverage.close(atMonoMs, cause), { waits: true });
     this.state.reels.end(stream.text);
   }
 
   noteCause(name: StreamName, cause: GapCause, atMonoMs: MonoMs, detail?: string): void {
-    const stream = this.#stream(name);
-    stream.coverage.note(cause, atMonoMs, detail);
-    stream.dirty = true;
+    this.#note(this.#stream(name), cause, atMonoMs, detail);
+  }
+
+  #note(stream: LiveStream, cause: GapCause, atMonoMs: MonoMs, detail?: string): void {
+    turn(this.state, stream, (coverage) => {
+      coverage.note(cause, atMonoMs, detail);
+      return [];
+    });
   }
 
   noteClock(anchor: ClockAnchor): void {
@@ -164,8 +167,7 @@ export class SpoolCore {
   }
 
   #drop(stream: LiveStream, cause: GapCause, atMonoMs: MonoMs, detail?: string): false {
-    stream.coverage.note(cause, atMonoMs, detail);
-    stream.dirty = true;
+    this.#note(stream, cause, atMonoMs, detail);
     return false;
   }
 
@@ -232,7 +234,9 @@ export class SpoolCore {
   /** Streams that are still open are closed as stopped; then everything is written, the checkpoint signed. */
   close(): CommitResult {
     const { state } = this;
-    for (const stream of state.streams.values()) if (stream.coverage.isOpen) this.closeStream(stream.name, 'stopped');
+    const atMonoMs = state.options.clock.mono();
+    for (const stream of state.streams.values())
+      turn(state, stream, (coverage) => (coverage.isOpen ? coverage.close(atMonoMs, 'stopped') : []), { waits: true });
     const result = commit(state, { settledMonoMs: Number.NEGATIVE_INFINITY, closing: true });
     state.ledger.abandon(state.diskState.fault ?? new Fault('cancelled', 'LR_CANCELLED', 'the spool is closed'));
     this.abandon();

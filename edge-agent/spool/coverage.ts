@@ -86,10 +86,12 @@ export class Coverage {
     return pieces;
   }
 
+  /** What is closed already stays so; with another cause, the time until now keeps the one it was closed for. */
   close(atMonoMs: MonoMs, cause: GapCause): GapPiece[] {
+    if (!this.#open && this.cause.cause === cause) return [];
     const to = Math.max(atMonoMs, this.#accounted);
     const isOrderly = this.#open && to > this.#accounted && this.#endsInOrder(to);
-    const pieces = isOrderly ? [{ fromMonoMs: this.#accounted, toMonoMs: to, cause }] : this.#open ? this.#cut(to) : [];
+    const pieces = isOrderly ? [{ fromMonoMs: this.#accounted, toMonoMs: to, cause }] : this.#cut(to);
     this.#open = false;
     this.#accounted = to;
     this.#notes = [{ at: this.#accounted, until: this.#accounted, cause, detail: undefined }];

@@ -114,6 +114,8 @@ t.test('S5: whatever comes in whatever order, every instant is in a fragment or 
       else {
         gaps.push(...coverage.close(now, 'configuration'));
         now += random.int(0, 5000);
+        if (random.next() < 0.5) gaps.push(...coverage.close(now, random.pick(['configuration', 'stopped'] as const)));
+        now += random.int(0, 5000);
         gaps.push(...coverage.open(now));
         last = now;
       }

@@ -27,9 +27,13 @@ export interface Before {
 
 const rounded = (ms: number): number => Math.round(ms * 100) / 100;
 
-/** Undefined where the last run was of this boot: its times are this run's times. */
+/**
+ * Undefined where the last run was of this boot: its times are this run's times. `footageMonoMs`: where footage of the boot before ends
+ * that came to the disk behind its last sign of life.
+ */
 export function beforeBoot(
   beat: Heartbeat | undefined,
+  footageMonoMs: MonoMs,
   boot: string,
   anchors: readonly ClockAnchor[],
   nowMonoMs: MonoMs,
@@ -37,9 +41,9 @@ export function beforeBoot(
 ): Before | undefined {
   if (!beat || beat.boot === boot) return undefined;
   const old = (monoMs: MonoMs): WallClaim => bestWall(monoMs, { ...beat.wall, utcMs: beat.wall.utcMs + (monoMs - beat.monoMs) }, anchors);
-  // The last sign of life was before this boot, whatever the clocks say.
-  const beatMonoMs = Math.min(0, nowMonoMs - (nowWall.utcMs - old(beat.monoMs).utcMs));
-  const shiftMs = beatMonoMs - beat.monoMs;
+  // All that is known of the boot before was before this boot, whatever the clocks say.
+  const lastMonoMs = Math.max(beat.monoMs, footageMonoMs);
+  const shiftMs = Math.min(0, nowMonoMs - (nowWall.utcMs - old(lastMonoMs).utcMs)) - lastMonoMs;
   return { shiftMs, wallAt: (monoMs) => old(monoMs - shiftMs) };
 }
 
@@ -92,7 +96,8 @@ export function recoverStream(
     return waited ? waitedFor(unknown, waited, at.nowMonoMs) : { coverage: unknown, gaps: [] };
   }
   const detail = row.detail ?? undefined;
-  if (!row.open) {
+  // Footage behind a close: the stream was open again, and that did not come to the index.
+  if (!row.open && !found?.added.length) {
     const closed = new Coverage(accounted + shift, cause, detail);
     return waited ? waitedFor(closed, waited, at.nowMonoMs) : { coverage: closed, gaps: [] };
   }

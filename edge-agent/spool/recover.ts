@@ -91,7 +91,10 @@ export function recover(options: CoreOptions): Recovered {
   const ended = !beat && lastRun === 0 ? 'first' : index.get('clean') === 1 ? 'clean' : sameBoot ? 'agent-restart' : 'power-cut';
   const identity: SpoolIdentity = { unit: options.unit, epoch: journal.epoch, run: lastRun + 1, boot: options.boot };
 
-  const before = beforeBoot(beat, options.boot, beatBoot === undefined ? [] : index.anchors(beatBoot), clock.mono(), wall.now());
+  const added = [...findings.streams.values()].flatMap((stream) => stream.added);
+  const footageMonoMs = added.reduce((last, { to }) => Math.max(last, to), 0);
+  const anchors = beatBoot === undefined ? [] : index.anchors(beatBoot);
+  const before = beforeBoot(beat, footageMonoMs, options.boot, anchors, clock.mono(), wall.now());
   if (before && beatBoot !== undefined) index.transaction(() => index.setShift(boot, beatBoot, before.shiftMs));
   const drafts: Draft[] = opening(options, journal, identity, ended, journalKey);
   const coverage = new Map<string, Coverage>();
