@@ -89,6 +89,8 @@ export interface CatalogBody {
   initSha256: string;
   codec: string;
   lostPackets: number;
+  /** Given where the record's own wall time, carried back, would date the start wrongly: the clock was set since, or is of another boot. */
+  startWall?: WallClaim;
 }
 
 export interface GapBody {

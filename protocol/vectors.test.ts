@@ -189,7 +189,7 @@ t.test('every kind of message has a golden one, and every member of it stands in
       name,
     );
   }
-  const records = (vector('journal').cases[0]?.value as unknown as JournalBatch | undefined)?.records ?? [];
+  const records = vector('journal').cases.flatMap(({ value }) => (value as JournalBatch).records);
   for (const [type, schema] of BODIES) {
     const named = new Set(membersOf(schema));
     const shown = new Set(records.filter((record) => record.type === type).flatMap(({ body }) => valueMembers(body, named)));
@@ -213,10 +213,14 @@ t.test('journal: records, their hashes, a batch and a checkpoint', async (t) => 
     checkpoint: { text: string };
   };
   const { unit, journalKey, cases, lines, checkpoint } = vector<Journal>('journal');
-  const [{ value, text, gzip }] = cases as [Journal['cases'][0]];
-  t.same(decodeBatch(Buffer.from(gzip, 'base64')), value);
-  t.equal(gunzipSync(encodeBatch(value)).toString('utf8'), text, 'the same JSON; how gzip packs it is its own business');
-  t.ok(fits('JournalBatch', JSON.parse(text)));
+  for (const { value, text, gzip } of cases) {
+    t.same(decodeBatch(Buffer.from(gzip, 'base64')), value);
+    t.equal(gunzipSync(encodeBatch(value)).toString('utf8'), text, 'the same JSON; how gzip packs it is its own business');
+    t.ok(fits('JournalBatch', JSON.parse(text)));
+    t.ok(value.records.every((record) => fits('Record', record)));
+  }
+  const [{ value }, { value: next }] = cases as [Journal['cases'][0], Journal['cases'][0]];
+  t.equal(next.records[0]?.prev, value.head, 'a batch goes on where the one before it ended');
   t.same([...new Set(value.records.map((record) => record.type))].sort(), [...JOURNAL_TYPES].sort(), 'every type');
   for (const [index, record] of value.records.entries()) {
     t.equal(recordText(record), lines[index]?.text, record.type);

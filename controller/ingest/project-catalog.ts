@@ -1,4 +1,5 @@
 /** `catalog`: one closed reel on the wagon, dated as well as is known now. */
+import { isWallClaim } from '@longroof/protocol/fragment';
 import type { JournalRecord } from '@longroof/protocol/journal';
 import { insertMany } from '../store/many.js';
 import { checkBody, isText, streamRules } from './body.js';
@@ -20,11 +21,12 @@ export async function projectCatalog(projected: Projected, record: JournalRecord
     ['initSha256', isHex64(body.initSha256)],
     ['codec', isText(body.codec, 128)],
     ['lostPackets', isCount(body.lostPackets)],
+    ['startWall', body.startWall === undefined || isWallClaim(body.startWall)],
   ]);
   const { walls, unit, epoch } = projected;
   const boot = await walls.bootOf(body.run);
   const sameBoot = boot !== undefined && boot === (await walls.bootOf(record.run));
-  const claim = sameBoot ? carried(record.wall, record.monoMs, body.startMonoMs) : NO_WALL;
+  const claim = body.startWall ?? (sameBoot ? carried(record.wall, record.monoMs, body.startMonoMs) : NO_WALL);
   const wall = boot === undefined ? claim : await walls.best(boot, body.startMonoMs, claim);
   projected.reels.push({
     unit,

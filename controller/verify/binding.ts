@@ -154,7 +154,7 @@ function place(
   return { ...own, by: 'reel', catalog, ...(wall ? { wall, wallSigned: true } : {}) };
 }
 
-/** By the clock record of the same boot that dates it best, or by the time that stands on the catalogue record itself. */
+/** By the clock record of the same boot that dates it best, or by the time that stands on or in the catalogue record itself. */
 function signedWall(journal: Journal, catalog: CatalogRecord, monoMs: number): Wall | undefined {
   const boot = journal.boots.get(catalog.reelRun);
   if (boot === undefined) return undefined;
@@ -162,9 +162,10 @@ function signedWall(journal: Journal, catalog: CatalogRecord, monoMs: number): W
   const offer = (wall: Wall): void => {
     if (!best || wall.errorMs < best.errorMs) best = wall;
   };
-  if (journal.boots.get(catalog.run) === boot) {
-    const { wall } = catalog;
-    const awayMs = monoMs - catalog.monoMs;
+  const { startWall } = catalog;
+  if (startWall || journal.boots.get(catalog.run) === boot) {
+    const wall = startWall ?? catalog.wall;
+    const awayMs = monoMs - (startWall ? catalog.startMonoMs : catalog.monoMs);
     offer({ utcMs: wall.utcMs + awayMs, source: wall.source, errorMs: wall.errorMs + Math.abs(awayMs) * DRIFT });
   }
   for (const clock of journal.clocks) {

@@ -32,6 +32,8 @@ export interface CatalogRecord extends Framed {
   durationMs: number;
   root: string;
   initSha256: string;
+  /** When it began, where the record's own wall time would say that wrongly. */
+  startWall: Wall | undefined;
 }
 
 export interface GapRecord extends Framed {
@@ -220,13 +222,16 @@ function isStream(body: Record<string, unknown>): boolean {
 }
 
 function takeCatalog(journal: Journal, framed: Framed, body: Record<string, unknown>): void {
-  const { camera, rendition, run, seqFirst, count, startMonoMs, durationMs, root, initSha256 } = body as unknown as CatalogRecord;
+  const { camera, rendition, run, seqFirst, count, startMonoMs, durationMs, root, initSha256, startWall } =
+    body as unknown as CatalogRecord;
   const ok =
     isStream(body) &&
     [run, seqFirst, count].every(isCount) &&
     [startMonoMs, durationMs].every(isNumber) &&
     [root, initSha256].every(isHash);
-  if (ok) journal.catalogs.push({ ...framed, camera, rendition, reelRun: run, seqFirst, count, startMonoMs, durationMs, root, initSha256 });
+  if (!ok) return;
+  const reel = { camera, rendition, reelRun: run, seqFirst, count, startMonoMs, durationMs, root, initSha256 };
+  journal.catalogs.push({ ...framed, ...reel, startWall: isWall(startWall) ? startWall : undefined });
 }
 
 function takeDone(journal: Journal, seq: number, body: Record<string, unknown>): void {

@@ -9,7 +9,8 @@ import type { GapCause } from '@longroof/protocol/gap';
 import type { CatalogBody, DisposalBody, GapBody, JournalRecord } from '@longroof/protocol/journal';
 import { restoreWritten } from './endurance.js';
 import type { IndexDb } from './index-db.js';
-import { type ReelRow, rungOf } from './rows.js';
+import { CLOCK_STEP_MS } from './reel-clock.js';
+import { type FragmentRow, type ReelRow, rungOf } from './rows.js';
 import { REEL_CLOSED, REEL_GONE } from './schema.js';
 
 /** The last record but a checkpoint of an orderly end. */
@@ -93,7 +94,7 @@ function applyCatalog(index: IndexDb, epoch: string, record: JournalRecord<'cata
     if (known.state !== REEL_GONE) index.putReel({ ...known, state: REEL_CLOSED, root });
     return;
   }
-  const offset = record.wall.utcMs - record.monoMs;
+  const offset = body.startWall ? body.startWall.utcMs - body.startMonoMs : record.wall.utcMs - record.monoMs;
   const reel: ReelRow = {
     ...{ id: index.maxIds().reel + 1, stream, rung: rungOf(streamText(body)), epoch, run: body.run, seqFirst: body.seqFirst },
     ...{ boot: index.bootOfRun(epoch, body.run) ?? 0, state: REEL_CLOSED, count: body.count, released: 0, fileBytes: 0, bytes: body.bytes },
@@ -115,16 +116,21 @@ function applyDisposal(index: IndexDb, epoch: string, body: DisposalBody, cause:
 
 export function markGone(index: IndexDb, reel: ReelRow, cause: GapCause): void {
   if (reel.state === REEL_GONE) return;
+  const [first] = index.fragments(reel);
   index.deleteFragments(reel);
   index.putReel({ ...reel, state: REEL_GONE });
-  noteGone(index, reel, cause);
+  noteGone(index, reel, first, cause);
 }
 
-/** The time of a reel that is gone, as a range; neighbours join. */
-function noteGone(index: IndexDb, reel: ReelRow, cause: GapCause): void {
+/** The time of a reel that is gone, as a range, dated as its first fragment was; neighbours of the same clock join. */
+function noteGone(index: IndexDb, reel: ReelRow, first: FragmentRow | undefined, cause: GapCause): void {
+  const claim = first
+    ? { claimOffset: first.wallUtc - first.startMono, claimSource: first.wallSource, claimError: first.wallError }
+    : { claimOffset: reel.offsetMin, claimSource: 'rtc', claimError: 3_600_000 };
   const last = index.lastGap(reel.stream, cause);
   const { from, to } = reach(index, reel);
-  if (last && last.boot === reel.boot && last.fromUtc === null) {
+  const isOneClock = last && Math.abs(last.claimOffset - claim.claimOffset) <= CLOCK_STEP_MS;
+  if (isOneClock && last.boot === reel.boot && last.fromUtc === null) {
     const end = last.fromMono + last.duration;
     if (from <= end + JOIN_MS && to >= last.fromMono - JOIN_MS) {
       const start = Math.min(last.fromMono, from);
@@ -134,7 +140,7 @@ function noteGone(index: IndexDb, reel: ReelRow, cause: GapCause): void {
   }
   index.addGap({
     ...{ stream: reel.stream, boot: reel.boot, fromMono: from, duration: to - from, fromUtc: null },
-    ...{ claimOffset: reel.offsetMin, claimSource: 'rtc', claimError: 3_600_000, cause, detail: null },
+    ...{ ...claim, cause, detail: null },
   });
 }
 

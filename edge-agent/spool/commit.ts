@@ -4,7 +4,7 @@
  * claimed that did not get through every step.
  */
 import type { MonoMs } from '@longroof/base/clock';
-import { type FragmentMeta, isCameraRendition } from '@longroof/protocol/fragment';
+import { type FragmentMeta, isCameraRendition, type WallClaim } from '@longroof/protocol/fragment';
 import type { CatalogBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
 import { applyRecord, CLOSED_EVENT, meetGone } from './apply.js';
@@ -13,6 +13,7 @@ import { toDiskFault } from './disk-state.js';
 import { holdFinished } from './holds.js';
 import { streamOf } from './recover-coverage.js';
 import { removeIndex } from './recover-journal.js';
+import { startWallOf } from './reel-clock.js';
 import { REEL_GRACE_MS, REEL_MS, type Reel } from './reels.js';
 import { planReclaim, planRungQuota, sweepGone } from './retention.js';
 import { adjoins, durationMs, fragmentRow, type ReelRow, rungOf } from './rows.js';
@@ -121,13 +122,15 @@ function draftCatalogs(state: CoreState, nowMonoMs: MonoMs, closing: boolean): v
   if (ready.length === 0) return;
   state.finished = state.finished.filter((reel) => !due(reel));
   for (const reel of ready) {
-    state.ledger.add('catalog', catalogBody(reel), { own: true });
+    state.ledger.add('catalog', catalogBody(state, reel), { own: true });
     state.catalogued.push(reel);
   }
   holdFinished(state, ready);
 }
 
-function catalogBody(reel: Reel): CatalogBody {
+function catalogBody(state: CoreState, reel: Reel): CatalogBody {
+  const { wall } = state.recovered;
+  const now = { monoMs: state.options.clock.mono(), wall: wall.now() };
   return {
     ...streamOf(reel.stream),
     run: reel.run,
@@ -140,7 +143,13 @@ function catalogBody(reel: Reel): CatalogBody {
     initSha256: reel.initSha256,
     codec: reel.codec,
     lostPackets: reel.lostPackets,
+    ...startWallOf(reel.startMono, wall.at(reel.startMono, startClaim(reel)), now),
   };
+}
+
+/** As its first fragments were dated when they were written. */
+function startClaim(reel: Reel): WallClaim {
+  return { utcMs: reel.startMono + reel.offsetMin, source: reel.wallSource, errorMs: reel.wallErrorMs };
 }
 
 /** One transaction: fragments, what the records mean, heartbeat. */
@@ -200,7 +209,7 @@ function saveStream(state: CoreState, text: string): void {
 
 function reelRow(state: CoreState, reel: Reel, rowFirst: number | null, rowLast: number | null): ReelRow {
   const { time } = state.recovered;
-  const wall = { utcMs: reel.startMono + reel.offsetMin, source: reel.wallSource, errorMs: reel.wallErrorMs };
+  const wall = startClaim(reel);
   return {
     ...{ id: reel.id, stream: state.index.streamId(reel.stream), rung: rungOf(reel.stream), epoch: state.recovered.identity.epoch },
     ...{ run: reel.run, seqFirst: reel.seqFirst, boot: state.bootId, state: REEL_OPEN, count: reel.leaves.length, released: 0 },

@@ -4,7 +4,9 @@
  */
 import { rmSync } from 'node:fs';
 import path from 'node:path';
+import type { WallClaim } from '@longroof/protocol/fragment';
 import t from 'tap';
+import { testFragment } from './test-fragments.js';
 import { FRONT, TestSpool } from './test-spool.js';
 
 const JUMP_MS = 116;
@@ -73,5 +75,90 @@ t.test('a reel that begins after the one before it has gone', async (t) => {
   spool.write(FRONT, reel.endMono + JUMP_MS, 50_000, { start90k: 150 * 90_000 });
   spool.core.commit({ force: true });
   spool.core.close();
+  t.same(spool.fsck().damage, []);
+});
+
+/** The board's own clock, which nobody vouches for, and which the recorder is told of when it is set. */
+class Board {
+  readonly spool = new TestSpool();
+
+  claim(monoMs: number): WallClaim {
+    const { clock } = this.spool;
+    return { utcMs: clock.utc() - clock.mono() + monoMs, source: 'rtc', errorMs: 10_000 };
+  }
+
+  set(byMs: number): void {
+    this.spool.clock.stepUtc(byMs);
+    const atMonoMs = this.spool.clock.mono();
+    this.spool.core.noteClock({ atMonoMs, offsetMs: this.spool.clock.utc() - atMonoMs, source: 'rtc', errorMs: 10_000 });
+  }
+
+  async footage(seconds: number, keyEvery = 1): Promise<void> {
+    for (let at = 0; at < seconds; at += 1) {
+      const startMonoMs = this.spool.clock.mono();
+      await this.spool.clock.advance(1000);
+      const independent = at % keyEvery === 0;
+      this.spool.core.write(testFragment(this.spool.random, FRONT, { startMonoMs, independent }), this.claim(startMonoMs));
+      this.spool.core.commit({ force: true });
+    }
+  }
+
+  /** As the centre dates a reel: by its record. */
+  starts(): number[] {
+    return this.spool
+      .records('catalog')
+      .map(({ body, wall, monoMs }) => Math.round(body.startWall?.utcMs ?? wall.utcMs + body.startMonoMs - monoMs));
+  }
+
+  lose(seqFirst: number): void {
+    const { state } = this.spool.core;
+    const reel = [...state.index.reelsOfStream(state.index.streamId('front'))].find((one) => one.seqFirst === seqFirst);
+    if (!reel) throw new Error(`no reel begins at ${seqFirst}`);
+    const body = { camera: 'front', rendition: 'original' as const, run: reel.run, seqFirst, count: reel.count, bytes: reel.bytes };
+    state.ledger.add('loss', { ...body, root: '0'.repeat(64), reason: 'no-space' }, { own: true });
+    this.spool.core.commit({ force: true });
+  }
+}
+
+const STEP_MS = 12 * 60_000;
+
+t.test('a clock that is set: the reel ends at the next key frame, and each keeps its time, also when it has gone', async (t) => {
+  const board = new Board();
+  const { spool } = board;
+  t.teardown(() => spool.remove());
+  spool.core.openStream(FRONT);
+  const fromUtcMs = spool.clock.utc();
+  board.set(0);
+  await board.footage(10, 5);
+  board.set(STEP_MS);
+  await board.footage(10, 5);
+  await spool.killed(2000);
+  spool.core.openStream(FRONT);
+  spool.core.commit({ force: true });
+  t.same(board.starts(), [fromUtcMs, fromUtcMs + 10_000 + STEP_MS], 'two reels, told after the kill, by the clock of each');
+  for (const seqFirst of [0, 10]) board.lose(seqFirst);
+  for (const from of [fromUtcMs, fromUtcMs + 10_000 + STEP_MS]) {
+    const { missing, fragments } = spool.core.select([FRONT], from, from + 10_000);
+    t.equal(fragments.length, 0);
+    t.match(missing, [{ cause: 'lost', fromUtcMs: from, toUtcMs: from + 10_000 }]);
+  }
+  t.same(spool.fsck().damage, []);
+});
+
+t.test('a clock that is set between two key frames, and back: no reel of two times', async (t) => {
+  const board = new Board();
+  const { spool } = board;
+  t.teardown(() => spool.remove());
+  spool.core.openStream(FRONT);
+  const fromUtcMs = spool.clock.utc();
+  board.set(0);
+  await board.footage(13, 5);
+  board.set(STEP_MS);
+  await board.footage(10, 5);
+  board.set(-STEP_MS);
+  await board.footage(10, 5);
+  spool.core.close();
+  t.same(board.starts(), [fromUtcMs, fromUtcMs + 13_000 + STEP_MS, fromUtcMs + 23_000]);
+  t.equal(spool.bodies('catalog')[2]?.startWall, undefined, 'said only where the record would say something else');
   t.same(spool.fsck().damage, []);
 });

@@ -7,16 +7,18 @@
 import path from 'node:path';
 import type { MonoMs } from '@longroof/base/clock';
 import type { Disk } from '@longroof/base/disk';
-import { type FragmentMeta, parseStreamText } from '@longroof/protocol/fragment';
+import { type FragmentMeta, parseStreamText, type WallClaim } from '@longroof/protocol/fragment';
 import type { CatalogBody, DisposalBody } from '@longroof/protocol/journal';
 import { merkleRoot } from '@longroof/protocol/merkle';
 import type { IndexDb } from './index-db.js';
 import { listReels, listStreams, REELS_FOLDER, type ReelFile } from './layout.js';
+import { startWallOf } from './reel-clock.js';
 import { adjoins, durationMs, type FragmentRow, fragmentRow, type ReelRow, receiptedRuns, rungOf } from './rows.js';
 import { parseReelName, reelName, type ScannedFragment, scanReel } from './scan.js';
 import { REEL_CLOSED, REEL_GONE } from './schema.js';
 import type { Unflushed } from './unflushed.js';
 import { isTrusted } from './wall-book.js';
+import { WallIndex } from './wall-index.js';
 
 export interface StreamFindings {
   /** End of the last indexed fragment of the boot before. */
@@ -46,6 +48,8 @@ export interface ReelRecovery {
   /** Boot of the last run, whose monotonic times the findings are in. */
   lastBoot: number | undefined;
   bornMs: number;
+  /** When this start of the recorder is. */
+  now: { boot: string; monoMs: MonoMs; wall: WallClaim };
   unflushed: Unflushed;
 }
 
@@ -138,7 +142,7 @@ function recoverFile(
     return;
   }
   findings.addedFragments += added.length;
-  findings.catalogs.push(catalogOf(filled, file.stream));
+  findings.catalogs.push(catalogOf(recovery, filled, file.stream, scanned.fragments[0]!.meta));
   for (const fragment of before)
     if (fragment.seq <= goodSeq && filled.boot === recovery.lastBoot) seen(fragment.startMono + fragment.duration90k / 90);
   const ofLastBoot = filled.boot === recovery.lastBoot;
@@ -214,8 +218,9 @@ function fill(
   return reel;
 }
 
-function catalogOf(reel: ReelRow, stream: string): CatalogBody {
+function catalogOf({ index, now }: ReelRecovery, reel: ReelRow, stream: string, first: FragmentMeta): CatalogBody {
   const name = parseStreamText(stream)!;
+  const wall = new WallIndex(index).at(reel.boot, first.startMonoMs, first.wall);
   return {
     ...name,
     run: reel.run,
@@ -228,6 +233,7 @@ function catalogOf(reel: ReelRow, stream: string): CatalogBody {
     initSha256: reel.initSha.toString('hex'),
     codec: reel.codec,
     lostPackets: reel.lostPackets,
+    ...startWallOf(reel.startMono, wall, first.boot === now.boot ? now : undefined),
   };
 }
 

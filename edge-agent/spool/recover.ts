@@ -81,7 +81,8 @@ export function recover(options: CoreOptions): Recovered {
   const wall = new WallBook(clock, index.anchors(boot));
   const beatBoot = beat && bootNumber(journal, beat.boot);
   const bornMs = time.at(clock.mono());
-  const findings = recoverReels({ disk, root: options.path, index, lastBoot: beatBoot, bornMs, unflushed });
+  const now = { boot: options.boot, monoMs: clock.mono(), wall: wall.now() };
+  const findings = recoverReels({ disk, root: options.path, index, lastBoot: beatBoot, bornMs, now, unflushed });
   const lastRun = Math.max(
     index.lastRun(journal.epoch)?.run ?? 0,
     journal.opened.last?.run ?? 0,

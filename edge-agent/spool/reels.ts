@@ -1,5 +1,5 @@
 /**
- * Writes fragments into reels and makes them durable. A reel holds one stream, one init segment, no discontinuity, and begins with a
+ * Writes fragments into reels and makes them durable. A reel holds one stream, one init segment, one clock, no discontinuity, and begins with a
  * key frame where the camera sends any, so that it plays alone. All streams change reels at the last key frame of a minute of monotonic
  * time, so that their catalogue records travel together. A reel in which a write or a sync failed is given up: cut back to what was
  * durable and closed. What it held in flight is not claimed.
@@ -11,6 +11,7 @@ import type { Disk } from '@longroof/base/disk';
 import { type Fault, toFault } from '@longroof/base/errors';
 import { encodeFragmentBox, type FragmentMeta, type WallSource } from '@longroof/protocol/fragment';
 import type { InitSegment } from '../fragment/fragment.js';
+import { changesClock } from './reel-clock.js';
 import { adjoins, durationMs } from './rows.js';
 import { REEL_FRAGMENTS_MAX, reelName } from './scan.js';
 
@@ -144,7 +145,7 @@ export class ReelSet {
       const pauseMs = meta.startMonoMs - open.last.startMonoMs - durationMs(open.last);
       const lengthMs = meta.startMonoMs + durationMs(meta) - Math.min(open.startMono, meta.startMonoMs);
       const fits =
-        !(meta.independent && minute > open.minute) &&
+        !(meta.independent && (minute > open.minute || changesClock(open, meta))) &&
         lengthMs <= REEL_MS_MAX &&
         open.initSha256 === init.sha256 &&
         (adjoins(open.last, meta) || Math.abs(pauseMs) <= PAUSE_MS_MAX) &&

@@ -167,7 +167,9 @@ export class FootageLane {
     const connection = this.#connection;
     if (connection) connection.heardMs = clock.mono();
     if (entry) checkReceiptBytes(receipt, entry.fragment.meta);
-    if (!(await spool.release(receipt))) throw new Fault('denied', 'LR_RECEIPT_UNKNOWN', 'a receipt for a fragment that is not here');
+    const freed = await spool.release(receipt);
+    // Its footage may have gone while it was under way: it is stored all the same, and nothing is left to free.
+    if (!freed && !entry) throw new Fault('denied', 'LR_RECEIPT_UNKNOWN', 'a receipt for a fragment that is not here');
     if (!entry || this.#queue.get(entry.key) !== entry) return;
     counters.fragmentsStored += 1;
     this.#settle(entry, 'stored');

@@ -13,6 +13,7 @@ import { examine } from '@longroof/controller/verify/verify';
 import { type Report, report } from '@longroof/controller/verify/words';
 import { readZip } from '@longroof/controller/verify/zip';
 import type { KeyAndCertificate } from '@longroof/protocol/authority';
+import type { WallClaim } from '@longroof/protocol/fragment';
 import { merklePath, merkleRoot } from '@longroof/protocol/merkle';
 import { signStatement } from '@longroof/protocol/signed';
 import { type Centre, startCentre } from '../ingest/centre.js';
@@ -38,6 +39,8 @@ export interface SceneOptions {
   seqs?: number[];
   /** No catalogue record and no path for the second reel. */
   openReel?: boolean;
+  /** Nobody keeps the unit's clock, and it is set by so much before the reels are told of. */
+  setByMs?: number;
   /** Not in the unit's plan. */
   withoutRoot?: boolean;
   /** No checkpoint after the last records. */
@@ -53,7 +56,8 @@ export async function makeScene(dir: string, options: SceneOptions = {}): Promis
   const unit = await ScriptedUnit.create(centre, 'wagon-1');
   unit.begin();
   const atMonoMs = START_MONO_MS;
-  unit.record('clock', { atMonoMs, offsetMs: unit.utcOf(0), source: 'gnss', errorMs: 40 });
+  const source = options.setByMs === undefined ? { source: 'gnss' as const, errorMs: 40 } : { source: 'rtc' as const, errorMs: 20_000 };
+  unit.record('clock', { atMonoMs, offsetMs: unit.utcOf(0), ...source });
   unit.checkpoint();
   await unit.join();
   const fragments = footage.fragments.map((one, seq) =>
@@ -61,7 +65,7 @@ export async function makeScene(dir: string, options: SceneOptions = {}): Promis
   );
   unit.monoMs += 10_000;
   for (let first = 0; first < FRAGMENTS; first += REEL)
-    if (first === 0 || !options.openReel) catalog(unit, fragments.slice(first, first + REEL));
+    if (first === 0 || !options.openReel) catalog(unit, fragments.slice(first, first + REEL), options.setByMs);
   unit.checkpoint();
   const seqs = options.seqs ?? [1, 2, 3, 4, 5];
   const times = { fromUtcMs: unit.utcOf(START_MONO_MS), toUtcMs: unit.utcOf(START_MONO_MS) + 8000 };
@@ -97,24 +101,24 @@ async function upload(
   await unit.receipt(fragment);
 }
 
-function catalog(unit: ScriptedUnit, fragments: readonly TestFragment[]): void {
+function catalog(unit: ScriptedUnit, fragments: readonly TestFragment[], setByMs?: number): void {
   const [first] = fragments as [TestFragment];
   const root = merkleRoot(fragments.map(({ meta }) => Buffer.from(meta.sha256, 'hex'))).toString('hex');
   const { run, seq, startMonoMs, initSha256, codec } = first.meta;
   const bytes = fragments.reduce((sum, one) => sum + one.meta.bytes, 0);
   const times = { startMonoMs, durationMs: fragments.length * 1000 };
-  unit.record('catalog', {
-    ...stream,
-    run,
-    seqFirst: seq,
-    count: fragments.length,
-    ...times,
-    bytes,
-    root,
-    initSha256,
-    codec,
-    lostPackets: 0,
-  });
+  const wall = (utcMs: number): WallClaim => ({ utcMs, source: 'rtc', errorMs: 10_000 });
+  const isSet = setByMs !== undefined;
+  const startWall = isSet ? { startWall: wall(unit.utcOf(startMonoMs)) } : {};
+  unit.record(
+    'catalog',
+    {
+      ...stream,
+      ...{ run, seqFirst: seq, count: fragments.length, ...times, bytes, root, initSha256, codec, lostPackets: 0 },
+      ...startWall,
+    },
+    isSet ? { wall: wall(unit.utcOf(unit.monoMs) + setByMs) } : {},
+  );
 }
 
 function partsOf(seqs: readonly number[], fragments: readonly TestFragment[]): object[] {

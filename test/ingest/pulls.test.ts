@@ -149,6 +149,25 @@ t.test('partial: what was planned and did not come is missing, with its time and
   await unit.end();
 });
 
+t.test('partial: of a reel that was told of after the clock was set, what is missing lies at its own time', async (t) => {
+  const { centre, unit, ask } = await prepared(t);
+  const id = await ask();
+  const initSha256 = unit.fragment(0, Buffer.alloc(1)).meta.initSha256;
+  const reel = { camera: 'front', rendition: 'proxy' as const, run: 1, seqFirst: 0, count: 10, bytes: 10, root: 'a'.repeat(64) };
+  const times = { startMonoMs: START_MONO_MS, durationMs: 10_000 };
+  const startWall = { utcMs: unit.utcOf(START_MONO_MS), source: 'rtc' as const, errorMs: 10_000 };
+  unit.record('done', { pullId: id, state: 'planned', parts: [{ ...stream, run: 1, seqFirst: 0, seqLast: 9, bytes: 1000 }] });
+  const record = unit.record('clock', { atMonoMs: unit.monoMs, offsetMs: unit.utcOf(0) + 720_000, source: 'rtc', errorMs: 10_000 });
+  const wall = { ...record.wall, utcMs: record.wall.utcMs + 720_000 };
+  unit.record('catalog', { ...reel, ...times, initSha256, codec: 'avc1.64001f', lostPackets: 0, startWall }, { wall });
+  unit.record('loss', { ...reel, reason: 'no-space' });
+  unit.record('done', { pullId: id, state: 'partial' });
+  await unit.sendJournal(2);
+  const at = (seq: number) => new Date(startWall.utcMs + seq * 1000).toISOString();
+  t.match(await centre.pulls.get(id), { state: 'done', missing: [{ camera: 'front', from: at(0), to: at(10), cause: 'lost' }] });
+  await unit.end();
+});
+
 t.test('a pull of another unit cannot be ended, and the newest pulls wait for their turn', async (t) => {
   const { centre, unit, ask } = await prepared(t);
   const ids: string[] = [];

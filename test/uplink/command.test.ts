@@ -167,6 +167,14 @@ t.test('one refused fragment makes it partial; released ones are offered again',
   test.equal(one.uplink.sent.length, 10);
 });
 
+t.test('what goes between its plan and its turn makes it partial, at once', async (test) => {
+  const one = bench(test);
+  one.spool.onJournal(() => one.spool.done('p1').length === 1 && one.spool.fragments.splice(4, 3));
+  one.uplink.give(desiredOf(one.spool, 1, [pullOf('p1', T0, T0 + 10_000)]));
+  await settle(one, 'its end', () => states(one, 'p1').length === 2);
+  test.equal(`${states(one, 'p1')}: ${one.uplink.sent.length} sent`, 'planned,partial: 7 sent');
+});
+
 t.test('impossible pulls are refused with their code, the others go on', async (test) => {
   const one = bench(test);
   const good = pullOf('good', T0, T0 + 1000);

@@ -143,6 +143,28 @@ t.test('footage: never more in memory than the window and one fragment, and sile
   test.ok(first.init, 'a new connection is given its init segments anew');
 });
 
+t.test('a receipt for footage that has gone meanwhile ends its flight at once, and the next goes', async (test) => {
+  const { clock, spool, footage, line, counters } = lanes();
+  const fragments = Array.from({ length: 20 }, (_, i) => spool.addFragment(FRONT, i, 1000));
+  const outcomes: unknown[] = [];
+  for (const fragment of fragments) footage.enqueue(fragment, 1).then((outcome) => outcomes.push(outcome), test.fail);
+  footage.open(line, 1024 * 1024);
+  for (const { meta } of fragments) {
+    await clock.advance(100);
+    spool.fragments.shift();
+    const receipt = { what: 'longroof-stored-1' as const, ...meta, storeEpoch: 'store-1', copies: 1, storedUtcMs: clock.utc() };
+    await footage.receipt(receipt);
+    await test.rejects(footage.receipt(receipt), { code: 'LR_RECEIPT_UNKNOWN' }, 'told twice it is for nothing that is here');
+    await clock.advance(1);
+  }
+  test.same(
+    outcomes,
+    fragments.map(() => 'stored'),
+  );
+  test.equal(counters.fragmentsStored, 20);
+  test.equal(counters.stalls, 0);
+});
+
 t.test('a controller gone wrong does not fill the journal', async (test) => {
   const { clock, spool, reporter } = lanes();
   for (let i = 0; i < 1000; i += 1) reporter.report('upload-refused', 'LR_X');
