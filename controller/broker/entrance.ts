@@ -93,7 +93,7 @@ export class Entrance {
     socket.on('error', () => undefined);
     socket.once('close', () => {
       if (this.#shaking.get(name) === socket) this.#shaking.delete(name);
-      this.#gate.done(socket);
+      this.#gate.gone(socket);
     });
     this.#gate.arrive(socket);
   }
@@ -107,9 +107,9 @@ export class Entrance {
     const name = nameOf(secure);
     const socket = this.#shaking.get(name);
     this.#shaking.delete(name);
-    const tell = (what: 'serving' | 'done') => (): void => {
+    const tell = (what: 'serving' | 'served') => (): void => {
       if (socket) this.#gate[what](socket);
     };
-    this.#options.connection(secure, { serving: tell('serving'), served: tell('done') });
+    this.#options.connection(secure, { serving: tell('serving'), served: tell('served') });
   }
 }

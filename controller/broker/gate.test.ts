@@ -20,11 +20,11 @@ t.test('so many at a time, the newest first; who is served or gone makes room', 
   for (let one = 1; one <= 5; one += 1) gate.arrive(one);
   t.same(inside, [1, 2]);
   t.equal(gate.waiting, 3);
-  gate.done(1);
+  gate.gone(1);
   t.same(inside, [1, 2, 5]);
-  gate.done(4);
+  gate.gone(4);
   t.equal(gate.waiting, 1, 'one that left does not wait');
-  gate.done(2);
+  gate.gone(2);
   t.same(inside, [1, 2, 5, 3]);
   t.same(gate.stop(), []);
 });
@@ -33,11 +33,11 @@ t.test('who makes us wait keeps nobody out, but one that is being served does', 
   const { clock, gate, inside } = gateOf({ atOnceMax: 2 });
   for (let one = 1; one <= 4; one += 1) gate.arrive(one);
   gate.serving(1);
-  await clock.advance(100 * GATE_LIMITS.turnsMax);
+  await clock.advance(200 * GATE_LIMITS.turnsMax);
   t.same(inside, [1, 2, 4], 'the second dripped');
-  await clock.advance(100 * GATE_LIMITS.turnsMax);
+  await clock.advance(200 * GATE_LIMITS.turnsMax);
   t.same(inside, [1, 2, 4, 3]);
-  gate.done(1);
+  gate.gone(1);
   t.same(gate.stop(), []);
 });
 
@@ -46,7 +46,7 @@ t.test('beyond the bound, and beyond its time, the oldest is sent away', async (
   for (let one = 1; one <= 5; one += 1) gate.arrive(one);
   t.same(away, [[3, 'full']]);
   await clock.advance(3000);
-  gate.done(1);
+  gate.gone(1);
   gate.arrive(6);
   await clock.advance(2000);
   t.same(away, [
@@ -57,7 +57,7 @@ t.test('beyond the bound, and beyond its time, the oldest is sent away', async (
   t.same(gate.stop(), [6]);
 });
 
-t.test('turns that come late let fewer in at a time, turns that are on time more, within bounds', async (t) => {
+t.test('turns that come late let fewer in at a time, at least some', async (t) => {
   let lateMs = 0;
   const sim = new SimClock();
   const clock = Object.assign(Object.create(sim) as SimClock, {
@@ -70,25 +70,34 @@ t.test('turns that come late let fewer in at a time, turns that are on time more
   t.equal(gate.atOnce, limits.atOnceFirst);
   for (let turn = 0; turn < 20; turn += 1) {
     lateMs += 500;
-    await sim.advance(100);
+    await sim.advance(200);
   }
   t.equal(gate.atOnce, limits.atOnceMin);
-  await sim.advance(2000);
-  t.equal(gate.atOnce, limits.atOnceMax);
-  t.equal(gate.waiting, 1000 - limits.atOnceMax);
+  gate.served(15);
+  t.equal(gate.atOnce, limits.atOnceMin, 'no more as long as turns are late');
+  gate.stop();
+});
+
+t.test('each that is served lets more in, each that is not through in time fewer, within bounds', async (t) => {
+  const { clock, gate, inside } = gateOf({ atOnceMax: 6 });
+  for (let one = 1; one <= 40; one += 1) gate.arrive(one);
+  for (let n = 0; n < 20; n += 1) gate.served(inside[n] as number);
+  t.equal(gate.atOnce, 6);
+  await clock.advance(200 * GATE_LIMITS.turnsMax);
+  t.equal(gate.atOnce, 2, 'no fewer than at the beginning: who drips must not shut the others out');
   gate.stop();
 });
 
 t.test('where those inside wait for us, no more are let in', async (t) => {
-  const { clock, gate } = gateOf();
+  const { gate } = gateOf();
   for (let one = 1; one <= 9; one += 1) gate.arrive(one);
   gate.serving(1);
   gate.serving(2);
-  await clock.advance(5000);
-  t.equal(gate.atOnce, 2);
-  gate.done(1);
-  gate.done(2);
-  await clock.advance(500);
-  t.equal(gate.atOnce, 4);
+  gate.served(1);
+  gate.served(2);
+  t.equal(gate.atOnce, 2, 'both waited for us');
+  gate.served(9);
+  gate.served(8);
+  t.equal(gate.atOnce, 3);
   gate.stop();
 });

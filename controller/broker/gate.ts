@@ -2,18 +2,18 @@
  * Lets connections in, a bounded number at a time, so that each is served whole before it or the unit loses patience. What waits costs
  * nothing but its place. The newest goes first: it has the most patience left.
  *
- * Everything adapts by turns of the event loop, ten a second where the machine is free and fewer where it is not. One that is not through
+ * Time is counted in turns of the event loop, five a second where the machine is free and fewer where it is not. One that is not through
  * after so many turns makes us wait, not the other way round, and no longer keeps the next one out: whoever lets bytes drip blocks nobody.
- * Turns that come late say that more is under way than this machine can do, and fewer are let in at a time; more are let in only where
- * those inside wait for their own ends of the line, not for us.
+ * How many come in at a time follows from how it goes: more when one is served, fewer when one is not through in time, or when
+ * turns come late because more is under way than this machine can do.
  */
-
 import type { Clock, MonoMs, Timer } from '@longroof/base/clock';
 import { assert } from '@longroof/base/errors';
 
 export interface GateLimits {
-  /** Let in and not yet served, at a time: it begins with the first, and moves between the least and the most. */
+  /** Let in and not yet served, at a time: to begin with, and the least to which those who are slow themselves bring it. */
   atOnceFirst: number;
+  /** The least to which late turns bring it. */
   atOnceMin: number;
   atOnceMax: number;
   /** Turns after which one that is still not served counts no more. */
@@ -32,11 +32,12 @@ export const GATE_LIMITS: GateLimits = {
   waitMs: 30_000,
 };
 
-const TURN_MS = 100;
+const TURN_MS = 200;
 /** A turn is late when it ends so long after it was due; on time when it is not half as late. */
 const LATE_MS = 300;
 const SHRINK = 0.7;
-const GROW = 1.25;
+/** For each that is served. */
+const GROW = 0.5;
 
 export type SentAway = 'waited' | 'full';
 
@@ -62,6 +63,7 @@ export class Gate<T> {
   #atOnce: number;
   #timer: Timer | undefined;
   #turnAtMs: MonoMs = 0;
+  #isOnTime = true;
 
   constructor(options: GateOptions<T>) {
     const { atOnceMin, atOnceFirst, atOnceMax } = options.limits;
@@ -96,8 +98,14 @@ export class Gate<T> {
     if (inside) inside.isOurs = true;
   }
 
-  /** It is served, or gone. */
-  done(one: T): void {
+  served(one: T): void {
+    const { atOnceMax } = this.#options.limits;
+    if (!this.#inside.has(one)) return;
+    if (this.#isOnTime && this.#isWorthMore()) this.#atOnce = Math.min(atOnceMax, this.#atOnce + GROW);
+    this.gone(one);
+  }
+
+  gone(one: T): void {
     const at = this.#waiting.findIndex((waiting) => waiting.one === one);
     if (at >= 0) this.#waiting.splice(at, 1);
     if (this.#inside.delete(one)) this.#next();
@@ -122,11 +130,15 @@ export class Gate<T> {
   #turn(): void {
     const { clock, limits, sendAway } = this.#options;
     const nowMs = clock.mono();
-    this.#adapt(nowMs - this.#turnAtMs - TURN_MS);
+    const lateMs = nowMs - this.#turnAtMs - TURN_MS;
     this.#turnAtMs = nowMs;
+    this.#isOnTime = lateMs < LATE_MS / 2;
+    if (lateMs >= LATE_MS) this.#atOnce = Math.max(limits.atOnceMin, this.#atOnce * SHRINK);
     for (const [one, inside] of this.#inside) {
       inside.turns += 1;
-      if (inside.turns >= limits.turnsMax && !inside.isOurs) this.#inside.delete(one);
+      if (inside.turns < limits.turnsMax || inside.isOurs) continue;
+      this.#inside.delete(one);
+      if (this.#atOnce > limits.atOnceFirst) this.#atOnce = Math.max(limits.atOnceFirst, this.#atOnce - 1);
     }
     const late = this.#waiting.findIndex(({ sinceMs }) => nowMs - sinceMs < limits.waitMs);
     for (const { one } of this.#waiting.splice(0, late < 0 ? this.#waiting.length : late)) sendAway(one, 'waited');
@@ -134,12 +146,6 @@ export class Gate<T> {
     if (this.#inside.size > 0 || this.#waiting.length > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
-  }
-
-  #adapt(lateMs: number): void {
-    const { atOnceMin, atOnceMax } = this.#options.limits;
-    if (lateMs >= LATE_MS) this.#atOnce = Math.max(atOnceMin, this.#atOnce * SHRINK);
-    else if (lateMs < LATE_MS / 2 && this.#isWorthMore()) this.#atOnce = Math.min(atOnceMax, this.#atOnce * GROW);
   }
 
   /** Somebody waits, and it is not us for whom most of those inside wait. */
