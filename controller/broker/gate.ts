@@ -25,16 +25,16 @@ export interface GateLimits {
 
 export const GATE_LIMITS: GateLimits = {
   atOnceFirst: 16,
-  atOnceMin: 4,
+  atOnceMin: 8,
   atOnceMax: 128,
   turnsMax: 10,
   waitingMax: 5000,
-  waitMs: 30_000,
+  waitMs: 90_000,
 };
 
 const TURN_MS = 200;
 /** A turn is late when it ends so long after it was due; on time when it is not half as late. */
-const LATE_MS = 300;
+const LATE_MS = 500;
 const SHRINK = 0.7;
 /** For each that is served. */
 const GROW = 0.5;

@@ -13,8 +13,8 @@ import type { Wire } from './traffic.js';
 const KEEP_ALIVE_S = 30;
 /** For the network alone. */
 const REACH_MS_MAX = 20_000;
-/** For all until CONNACK: a centre to which everybody comes at once lets them in by and by, and says so by closing after half of this. */
-const CONNECT_MS_MAX = 60_000;
+/** For all until CONNACK: a centre to which everybody comes at once lets them in by and by, and closes what waits for 90 s. */
+const CONNECT_MS_MAX = 120_000;
 
 /** PEM texts of `identity/`: unit.key, unit.crt, ca.crt. */
 export interface LinkIdentity {
