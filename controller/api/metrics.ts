@@ -6,7 +6,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 export type CounterGroups = Readonly<Record<string, () => object>>;
 
 /** Values that go up and down; all others only rise. */
-const GAUGES: ReadonlySet<string> = new Set(['connected']);
+const GAUGES: ReadonlySet<string> = new Set(['connected', 'waiting']);
 
 export class Metrics {
   readonly #registry = new Registry();

@@ -62,6 +62,8 @@ export interface BrokerCounters {
   connections: number;
   connectionsRefused: number;
   connected: number;
+  /** Connections that wait to be let in. */
+  waiting: number;
   messagesIn: number;
   messagesOut: number;
   bytesIn: number;
@@ -72,5 +74,15 @@ export interface BrokerCounters {
 }
 
 export function newBrokerCounters(): BrokerCounters {
-  return { connections: 0, connectionsRefused: 0, connected: 0, messagesIn: 0, messagesOut: 0, bytesIn: 0, pauses: 0, dropped: 0 };
+  return {
+    connections: 0,
+    connectionsRefused: 0,
+    connected: 0,
+    waiting: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    bytesIn: 0,
+    pauses: 0,
+    dropped: 0,
+  };
 }

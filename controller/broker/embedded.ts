@@ -2,17 +2,18 @@
  * The embedded broker: aedes (MQTT 3.1.1) over TLS with both certificates. Units speak only to the centre: whatever they publish is
  * handed to its reader and routed to nobody, and what goes down to a unit is written to its own connection.
  */
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { type Clock, systemClock } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
 import { admit, type Connect, maySubscribe, readTopic } from './admission.js';
 import { type Broker, type BrokerCounters, type BrokerHandlers, newBrokerCounters, type Session } from './broker.js';
+import { Entrance, type Pass } from './entrance.js';
+import { GATE_LIMITS, type GateLimits } from './gate.js';
 import { GuardedStream } from './guarded-stream.js';
-import { HandshakeLimit } from './handshake-limit.js';
 import { EmbeddedSession } from './session.js';
-import { readPeer, tlsFault } from './tls.js';
+import { readPeer } from './tls.js';
 
 export interface BrokerKeys {
   serverKeyPem: string;
@@ -30,6 +31,7 @@ export interface BrokerLimits {
   handshakeMs: number;
   connectMs: number;
   connectionsMax: number;
+  gate: GateLimits;
 }
 
 export const BROKER_LIMITS: BrokerLimits = {
@@ -40,6 +42,7 @@ export const BROKER_LIMITS: BrokerLimits = {
   handshakeMs: 10_000,
   connectMs: 10_000,
   connectionsMax: 10_000,
+  gate: GATE_LIMITS,
 };
 
 export interface EmbeddedBrokerOptions {
@@ -62,7 +65,7 @@ export function createBroker(options: EmbeddedBrokerOptions): Broker {
 }
 
 class EmbeddedBroker implements Broker {
-  readonly counters: BrokerCounters = newBrokerCounters();
+  readonly #counters: BrokerCounters = newBrokerCounters();
   readonly #options: EmbeddedBrokerOptions;
   readonly #limits: BrokerLimits;
   readonly #sessions = new Map<string, EmbeddedSession>();
@@ -71,21 +74,29 @@ class EmbeddedBroker implements Broker {
   /** Admitted and not yet ready, by unit: what it replaces ends silently. */
   readonly #arriving = new Map<string, Client>();
   readonly #streams = new Set<GuardedStream>();
-  readonly #handshakes: HandshakeLimit;
+  readonly #entrance: Entrance;
   #aedes: Aedes | undefined;
-  #server: Server | undefined;
   #handlers: BrokerHandlers | undefined;
 
   constructor(options: EmbeddedBrokerOptions) {
     this.#options = options;
     this.#limits = { ...BROKER_LIMITS, ...options.limits };
-    const late = () => this.#refuse('', new Fault('timeout', 'LR_TLS_HANDSHAKE', 'a TLS handshake that did not end in time'));
-    this.#handshakes = new HandshakeLimit(options.clock ?? systemClock, this.#limits.handshakeMs, late);
+    this.#entrance = new Entrance({
+      ...this.#limits,
+      keys: options.keys,
+      clock: options.clock ?? systemClock,
+      connection: (socket, pass) => this.#connection(socket, pass),
+      refused: (fault) => this.#refuse('', fault),
+    });
+  }
+
+  get counters(): BrokerCounters {
+    this.#counters.waiting = this.#entrance.waiting;
+    return this.#counters;
   }
 
   get port(): number {
-    const address = this.#server?.address();
-    return typeof address === 'object' && address ? address.port : 0;
+    return this.#entrance.port;
   }
 
   async start(handlers: BrokerHandlers): Promise<void> {
@@ -95,28 +106,7 @@ class EmbeddedBroker implements Broker {
     this.#aedes.on('clientDisconnect', (client) => this.#gone(client));
     this.#aedes.on('clientError', (client, error) => this.#clientError(client, error));
     this.#aedes.on('connectionError', (client, error) => this.#clientError(client, error));
-    const { serverKeyPem, serverCertPem, rootPem } = this.#options.keys;
-    const server = createServer({
-      key: serverKeyPem,
-      cert: serverCertPem,
-      ca: rootPem,
-      requestCert: true,
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: this.#limits.handshakeMs,
-      noDelay: true,
-      keepAlive: true,
-    });
-    this.#server = server;
-    server.maxConnections = this.#limits.connectionsMax;
-    this.#handshakes.watch(server);
-    server.on('secureConnection', (socket) => this.#connection(socket));
-    server.on('tlsClientError', (error, socket) => this.#refuse('', tlsFault(error, socket)));
-    server.on('drop', () => this.#refuse('', new Fault('full', 'LR_CONNECTIONS', 'more connections than this broker takes')));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(toFault(error, `listen on ${this.#options.host}:${this.#options.port}`)));
-      server.listen(this.#options.port, this.#options.host, () => resolve());
-    });
+    await this.#entrance.listen(this.#options.host, this.#options.port);
   }
 
   session(unit: string): Session | undefined {
@@ -124,7 +114,7 @@ class EmbeddedBroker implements Broker {
   }
 
   publish(session: Session, down: Parameters<Broker['publish']>[1], payload: Buffer, qos: 0 | 1): Promise<void> {
-    this.counters.messagesOut += 1;
+    this.#counters.messagesOut += 1;
     return (session as EmbeddedSession).publish(down, payload, qos);
   }
 
@@ -142,9 +132,7 @@ class EmbeddedBroker implements Broker {
   }
 
   async stop(): Promise<void> {
-    const server = this.#server;
-    this.#handshakes.stop();
-    const closed = new Promise<void>((resolve) => (server?.listening ? server.close(() => resolve()) : resolve()));
+    const closed = this.#entrance.close();
     await new Promise<void>((resolve) => (this.#aedes ? this.#aedes.close(() => resolve()) : resolve()));
     for (const stream of this.#streams) stream.destroy();
     await Promise.all(this.#ending);
@@ -181,7 +169,7 @@ class EmbeddedBroker implements Broker {
     };
   }
 
-  #connection(socket: TLSSocket): void {
+  #connection(socket: TLSSocket, pass: Pass): void {
     let peer: ReturnType<typeof readPeer>;
     try {
       peer = readPeer(socket);
@@ -190,7 +178,7 @@ class EmbeddedBroker implements Broker {
       socket.destroy();
       return;
     }
-    const stream = new GuardedStream({ socket, peer, limits: this.#limits, onBreach: (fault) => this.#breach(stream, fault) });
+    const stream = new GuardedStream({ socket, peer, pass, limits: this.#limits, onBreach: (fault) => this.#breach(stream, fault) });
     this.#streams.add(stream);
     stream.on('close', () => this.#streams.delete(stream));
     this.#aedes?.handle(stream);
@@ -205,15 +193,15 @@ class EmbeddedBroker implements Broker {
       stream,
       pauseBytes: this.#limits.pauseBytes,
       paused: () => {
-        this.counters.pauses += 1;
+        this.#counters.pauses += 1;
       },
       ended: (self) => this.#handlers?.disconnected(self) ?? Promise.resolve(),
     });
     stream.session = session;
     if (this.#arriving.get(peer.unit) === client) this.#arriving.delete(peer.unit);
     this.#sessions.set(peer.unit, session);
-    this.counters.connections += 1;
-    this.counters.connected = this.#sessions.size;
+    this.#counters.connections += 1;
+    this.#counters.connected = this.#sessions.size;
     this.#handlers?.connected(session);
   }
 
@@ -221,7 +209,7 @@ class EmbeddedBroker implements Broker {
     const session = (client.conn as GuardedStream).session;
     if (!session) return;
     if (this.#sessions.get(session.unit) === session) this.#sessions.delete(session.unit);
-    this.counters.connected = this.#sessions.size;
+    this.#counters.connected = this.#sessions.size;
     const ending = session.end().finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
   }
@@ -241,14 +229,20 @@ class EmbeddedBroker implements Broker {
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
     const verdict = readTopic(session.unit, packet);
     if ('live' in verdict) {
-      this.counters.messagesIn += 1;
-      this.counters.bytesIn += payload.length;
+      this.#counters.messagesIn += 1;
+      this.#counters.bytesIn += payload.length;
       this.#handlers?.live?.(session.unit, verdict.live, payload);
     } else if ('up' in verdict) {
-      this.counters.messagesIn += 1;
-      this.counters.bytesIn += payload.length;
+      this.#counters.messagesIn += 1;
+      this.#counters.bytesIn += payload.length;
       const last = client.closed;
-      session.inbox.push(payload.length, () => this.#handlers?.message(session, verdict.up, payload, last) ?? Promise.resolve(), last);
+      const { pass } = client.conn as GuardedStream;
+      if (verdict.up === 'hello') pass.serving();
+      const handle = async (): Promise<void> => {
+        await this.#handlers?.message(session, verdict.up, payload, last);
+        if (verdict.up === 'hello') pass.served();
+      };
+      session.inbox.push(payload.length, handle, last);
     } else {
       this.#refuse(session.unit, verdict.fault);
       session.inbox.push(0, async () => {
@@ -269,7 +263,7 @@ class EmbeddedBroker implements Broker {
   }
 
   #refuse(unit: string, fault: Fault): void {
-    this.counters.connectionsRefused += unit === '' ? 1 : 0;
+    this.#counters.connectionsRefused += unit === '' ? 1 : 0;
     this.#handlers?.refused(unit, fault);
   }
 

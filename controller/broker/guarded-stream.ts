@@ -5,6 +5,7 @@
 import { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { type Fault, toFault } from '@longroof/base/errors';
+import type { Pass } from './entrance.js';
 import { PacketLimit, type PacketLimits } from './packet-limit.js';
 import type { EmbeddedSession } from './session.js';
 import type { Peer } from './tls.js';
@@ -14,6 +15,7 @@ const BUFFER_BYTES = 64 * 1024;
 export interface GuardedStreamOptions {
   socket: TLSSocket;
   peer: Peer;
+  pass: Pass;
   limits: PacketLimits;
   /** Called once; nothing is read any more. Whoever is called ends the stream. */
   onBreach: (fault: Fault) => void;
@@ -22,6 +24,7 @@ export interface GuardedStreamOptions {
 export class GuardedStream extends Duplex {
   readonly socket: TLSSocket;
   readonly peer: Peer;
+  readonly pass: Pass;
   /** Set once the unit's CONNECT is accepted. */
   session: EmbeddedSession | undefined;
   readonly #limit: PacketLimit;
@@ -34,6 +37,7 @@ export class GuardedStream extends Duplex {
     super({ readableHighWaterMark: BUFFER_BYTES, writableHighWaterMark: BUFFER_BYTES, allowHalfOpen: false });
     this.socket = options.socket;
     this.peer = options.peer;
+    this.pass = options.pass;
     this.#limit = new PacketLimit(options.limits);
     this.#onBreach = options.onBreach;
     const socket = this.socket;

@@ -1,5 +1,5 @@
 /**
- * How long a connection may take to finish its TLS handshake, counted from its first byte. Node's own `handshakeTimeout` starts anew
+ * How long a connection may take to finish its TLS handshake, counted from when it is let in. Node's own `handshakeTimeout` starts anew
  * with every byte that comes: whoever lets them drip keeps a connection for ever.
  */
 import type { Server, Socket } from 'node:net';
@@ -9,7 +9,7 @@ import type { Clock, Timer } from '@longroof/base/clock';
 type Ends = Pick<Socket, 'remoteAddress' | 'remotePort'>;
 
 /** A TLS socket and the TCP socket under it have this in common. */
-const nameOf = ({ remoteAddress, remotePort }: Ends): string => `${remoteAddress} ${remotePort}`;
+export const nameOf = ({ remoteAddress, remotePort }: Ends): string => `${remoteAddress} ${remotePort}`;
 
 export class HandshakeLimit {
   readonly #clock: Clock;

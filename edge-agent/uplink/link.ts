@@ -11,7 +11,10 @@ import type { LiveLine } from './live-lane.js';
 import type { Wire } from './traffic.js';
 
 const KEEP_ALIVE_S = 30;
-const CONNECT_MS_MAX = 20_000;
+/** For the network alone. */
+const REACH_MS_MAX = 20_000;
+/** For all until CONNACK: a centre to which everybody comes at once lets them in by and by, and closes what waits for 90 s. */
+const CONNECT_MS_MAX = 120_000;
 
 /** PEM texts of `identity/`: unit.key, unit.crt, ca.crt. */
 export interface LinkIdentity {
@@ -61,7 +64,11 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   const client: MqttClient = new Client(() => {
     const { host, port, identity, onWire } = options;
     // A socket of its own under TLS: it counts the bytes that really go.
-    const socket = connectTcp({ host, port, noDelay: true, keepAlive: true }).on('error', note);
+    const socket = connectTcp({ host, port, noDelay: true, keepAlive: true, timeout: REACH_MS_MAX }).on('error', note);
+    socket.once('connect', () => socket.setTimeout(0));
+    socket.once('timeout', () => {
+      if (socket.connecting) socket.destroy(new Error(`nobody answered within ${REACH_MS_MAX / 1000} s`));
+    });
     onWire(wireOf(socket));
     const tls = {
       socket,

@@ -27,7 +27,8 @@ import type { LiveLane, LiveLine } from './live-lane.js';
 import { checkReceipt, checkSignature, checkSigned, isStored } from './receipts.js';
 import type { Reporter } from './reporter.js';
 
-const HELLO_AGAIN_MS = 10_000;
+/** A hello may be lost where no controller hears the broker yet; one that only has to wait is not to be asked for again and again. */
+const HELLO_AGAIN = { firstMs: 10_000, maxMs: 60_000 };
 const DISK_RETRY_MS = 5_000;
 /** Receipts whose release is being written; more of them wait in the connection. */
 const RELEASES_MAX = 32;
@@ -86,8 +87,7 @@ export class Session {
   /** After the subscription is granted and the status is out. */
   begin(line: Line & LiveLine): void {
     this.#line = line;
-    this.#sayHello();
-    this.#hello = this.#options.clock.every(HELLO_AGAIN_MS, () => this.#sayHello());
+    this.#helloAgain(HELLO_AGAIN.firstMs);
   }
 
   close(): void {
@@ -113,6 +113,11 @@ export class Session {
       if (down !== 'ack') this.#options.reporter.report(down === 'desired' ? 'desired-refused' : 'receipt-refused', fault.code);
     }
     return undefined;
+  }
+
+  #helloAgain(waitMs: number): void {
+    this.#sayHello();
+    this.#hello = this.#options.clock.after(waitMs, () => this.#helloAgain(Math.min(HELLO_AGAIN.maxMs, waitMs * 2)));
   }
 
   #sayHello(): void {

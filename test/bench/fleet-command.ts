@@ -84,12 +84,13 @@ export function addFleet(program: Command, positive: (text: string) => number): 
     .option('--seconds <n>', 'measured time of the steady state', positive, 120)
     .option('--warm-up <n>', 'seconds before it; a unit gathers records for up to 30', positive, 60)
     .option('--seed <n>', 'of what the units say', positive, 1)
+    .option('--share <percent>', 'of the time that the controllers may run in the storm', positive, 100)
     .option('--no-peer', 'without mosquitto and a plain subscriber beside it')
     .option('--no-flood', 'without the part in which one unit floods')
     .option('--json', 'print one JSON object')
     .action(async (options: Options & { broker: BrokerKind[] }) => {
       const say = (text: string): void => void process.stderr.write(`${text}\n`);
-      const all = await benchFleet({ ...options, brokers: options.broker, warmUpS: options.warmUp, say });
+      const all = await benchFleet({ ...options, brokers: options.broker, warmUpS: options.warmUp, share: options.share / 100, say });
       process.stdout.write(`${options.json ? JSON.stringify(all) : table(all)}\n`);
       for (const { broker, units, refusals, resent, compared } of all.results) {
         const wrong = [...compared.wrong];

@@ -15,6 +15,7 @@ import { cpuSeconds, until } from '../peers/program.js';
 import { type BenchCentre, type BrokerKind, startBenchCentre, type Usage } from './fleet/centre.js';
 import { type Compared, compare } from './fleet/compare.js';
 import { type Spread, spread } from './fleet/spread.js';
+import { starve } from './fleet/starve.js';
 import { WagonPark } from './fleet/wagon-park.js';
 import { Child } from './uplink/child.js';
 
@@ -27,6 +28,8 @@ export interface FleetBenchOptions {
   seed: number;
   peer: boolean;
   flood: boolean;
+  /** Of the time that the controllers may run in the storm, 0 to 1. */
+  share: number;
   say: (text: string) => void;
 }
 
@@ -52,7 +55,7 @@ export interface FleetResult {
   /** The same while one more unit floods, and the records a second that are taken of it. */
   beside: { acknowledgedMs: Spread; seenMs: Spread; floodRecordsPerS: number } | undefined;
   /** From when units can connect again until all have, and what they had then is acknowledged. */
-  stormS: { connected: number; whole: number; centreCpuS: number };
+  stormS: { connected: number; whole: number; centreCpuS: number; connects: number; failures: number };
   compared: Compared;
 }
 
@@ -123,9 +126,10 @@ async function oneFleet(fleet: Fleet, broker: BrokerKind, units: number, options
     const beside = options.flood ? await besideFlood(fleet, centre, park, probes, options) : undefined;
     if (beside)
       say(`${broker}, ${units} units: beside a flood ${latencyText(beside)}, ${beside.floodRecordsPerS.toFixed(0)} records/s of it`);
-    const stormS = await storm(centre, park);
+    const stormS = await storm(centre, park, options.share);
     say(
-      `${broker}, ${units} units: after the storm all connected in ${stormS.connected.toFixed(1)} s, whole in ${stormS.whole.toFixed(1)} s`,
+      `${broker}, ${units} units: after the storm all connected in ${stormS.connected.toFixed(1)} s, whole in ${stormS.whole.toFixed(1)} s; ` +
+        `${stormS.connects} connections for it, ${stormS.failures} attempts failed, load ${os.loadavg()[0]?.toFixed(1)}`,
     );
     const ends = [...(await park.finish()), ...(await probes.finish())];
     const compared = compare(centre.database, ends);
@@ -201,22 +205,25 @@ async function besideFlood(
 }
 
 /** The broker is killed and comes back; all units come at once. */
-async function storm(centre: BenchCentre, park: WagonPark): Promise<FleetResult['stormS']> {
+async function storm(centre: BenchCentre, park: WagonPark, share: number): Promise<FleetResult['stormS']> {
+  const before = await park.figures();
   await centre.restartBroker();
   const [fromMs, cpuFrom] = [performance.now(), centre.usage().controllers.cpuS];
+  const feed = share < 1 ? starve(centre.pids, share) : () => undefined;
   await park.mark();
   const seconds = (): number => (performance.now() - fromMs) / 1000;
   let connected = 0;
-  await until(
-    'all units are whole again',
-    async () => {
-      const state = await park.state();
-      if (state.connected === park.count) connected ||= seconds();
-      return connected > 0 && state.behind === 0;
-    },
-    STORM_MS,
-  );
-  return { connected, whole: seconds(), centreCpuS: centre.usage().controllers.cpuS - cpuFrom };
+  const whole = async (): Promise<boolean> => {
+    const state = await park.state();
+    if (state.connected === park.count) connected ||= seconds();
+    return connected > 0 && state.behind === 0;
+  };
+  await until('all units are whole again', whole, STORM_MS).finally(feed);
+  const after = await park.figures();
+  return {
+    ...{ connected, whole: seconds(), centreCpuS: centre.usage().controllers.cpuS - cpuFrom },
+    ...{ connects: after.connects - before.connects, failures: after.connectFailures - before.connectFailures },
+  };
 }
 
 async function onePeer(fleet: Fleet, units: number, options: FleetBenchOptions): Promise<PeerResult> {

@@ -37,6 +37,8 @@ export interface BenchCentre {
   counter(name: string): Promise<number>;
   /** Killed, and started again; resolves when units can connect. */
   restartBroker(): Promise<void>;
+  /** Whose work it is: the controllers. */
+  readonly pids: readonly number[];
   stop(): Promise<void>;
 }
 
@@ -121,6 +123,10 @@ class RealCentre implements BenchCentre {
       sum += Number(text.match(new RegExp(`^${name} (\\S+)$`, 'm'))?.[1] ?? 0);
     }
     return sum;
+  }
+
+  get pids(): readonly number[] {
+    return this.#controllers.map(({ pid }) => pid);
   }
 
   async restartBroker(): Promise<void> {
