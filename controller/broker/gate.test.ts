@@ -69,7 +69,7 @@ t.test('turns that come late let fewer in at a time, at least some', async (t) =
   for (let one = 0; one < 1000; one += 1) gate.arrive(one);
   t.equal(gate.atOnce, limits.atOnceFirst);
   for (let turn = 0; turn < 20; turn += 1) {
-    lateMs += 800;
+    lateMs += 1200;
     await sim.advance(200);
   }
   t.equal(gate.atOnce, limits.atOnceMin);

@@ -34,7 +34,7 @@ export const GATE_LIMITS: GateLimits = {
 
 const TURN_MS = 200;
 /** A turn is late when it ends so long after it was due; on time when it is not half as late. */
-const LATE_MS = 500;
+const LATE_MS = 1000;
 const SHRINK = 0.7;
 /** For each that is served. */
 const GROW = 0.5;
