@@ -157,16 +157,25 @@ async function frontLine(stack: Stack, cookie: string): Promise<CoverageShape['c
   return cameras.find((line) => line.rendition === 'original') ?? JSON.stringify(cameras);
 }
 
-/** The first ten seconds of footage without a gap that the wagon has told of. Who waits in vain reads what there was instead. */
+/** What is recorded and not yet told of: behind the last gap that was told of, where nothing but recording follows. */
+function beingRecorded({ gaps }: CoverageShape['cameras'][number]): string | undefined {
+  const last = gaps.at(-1);
+  const before = gaps.at(-2);
+  const untold = ['configuration', 'not-yet-reported'];
+  if (last?.cause !== 'being-recorded' || !before || untold.includes(before.cause) || before.to !== last.from) return undefined;
+  return Date.now() - Date.parse(last.from) > 12_000 ? last.from : undefined;
+}
+
+/** Ten seconds without a gap that the wagon has told of. Who waits in vain reads what there was instead. */
 async function recordedSpan(stack: Stack, cookie: string): Promise<{ from: string; to: string }> {
   let line: Awaited<ReturnType<typeof frontLine>> = '';
   const look = async () => {
     line = await frontLine(stack, cookie);
     if (typeof line === 'string') return undefined;
-    return line.footage.find((part) => Date.parse(part.to) - Date.parse(part.from) >= 12_000);
+    return line.footage.find((part) => Date.parse(part.to) - Date.parse(part.from) >= 12_000)?.from ?? beingRecorded(line);
   };
   try {
-    const { from } = await until('ten seconds are recorded', look, 3 * PATIENCE_MS);
+    const from = await until('ten seconds are recorded', look, 3 * PATIENCE_MS);
     return { from, to: new Date(Date.parse(from) + 10_000).toISOString() };
   } catch (error) {
     const said = `the wagon:\n${stack.agent().output()}\nthe centre:\n${stack.controller().output()}`;

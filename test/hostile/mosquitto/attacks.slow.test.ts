@@ -3,4 +3,4 @@ import t from 'tap';
 
 t.setTimeout(600_000);
 process.env['LONGROOF_TEST_BROKER'] = 'mosquitto';
-await import('../attacks.test.js');
+await import('../attacks.slow.test.js');
