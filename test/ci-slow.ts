@@ -66,7 +66,7 @@ const PARTS: Part[] = [
   {
     name: 'slow tests',
     args: ['test/run-tap.mjs', '--file-limit-s=540', '--limit-min=18', '.slow.test'],
-    env: { LONGROOF_OFFLINE_DAYS: '28' },
+    env: { LONGROOF_OFFLINE_DAYS: '7' },
     limitMin: 19,
   },
   { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20', ...SHORT_CAMPAIGN], limitMin: 24 },
