@@ -70,7 +70,8 @@ const PARTS: Part[] = [
     limitMin: 19,
   },
   { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20', ...SHORT_CAMPAIGN], limitMin: 24 },
-  { name: 'power cuts', args: ['test/dist/powercut/main.js', '--cuts', '0'], limitMin: 10 },
+  { name: 'power cuts', args: ['test/dist/powercut/main.js', '--cuts', '0', '--only', 'every place'], limitMin: 10 },
+  { name: 'power cuts, control', args: ['test/dist/powercut/main.js', '--cuts', '0', '--only', 'those of reels'], limitMin: 3 },
   {
     name: 'long run, shortened',
     args: ['test/dist/soak/main.js', '--minutes', '3', '--cameras', '4', '--quota', '500MB'],
