@@ -2,13 +2,12 @@
  * Tells units which of their cameras are watched: when that changes, and again and again while it lasts, because a unit shows a camera
  * only for as long as it was last told. Looks wherever the look was begun, so that any process may show what another one's unit sends.
  */
-import type { Timer } from '@longroof/base/clock';
-import { toFault } from '@longroof/base/errors';
 import { type DesiredLive, LIVE_CAMERAS_MAX } from '@longroof/protocol/live';
 import type { Kysely } from 'kysely';
 import type { Tables } from '../store/tables.js';
 import type { Context, Link } from './context.js';
 import type { DesiredSender } from './desired.js';
+import { Lookout } from './lookout.js';
 
 const LOOK_MS = 1000;
 /** So long a unit goes on by itself, and so often it is told again. */
@@ -36,28 +35,23 @@ export class LiveWatch {
   readonly #context: Context;
   readonly #desired: DesiredSender;
   readonly #links: () => Iterable<Link>;
-  #timer: Timer | undefined;
-  #running: Promise<void> | undefined;
+  readonly #lookout: Lookout;
 
   constructor(context: Context, desired: DesiredSender, links: () => Iterable<Link>) {
     this.#context = context;
     this.#desired = desired;
     this.#links = links;
+    const { clock, log } = context;
+    const told = { what: 'look for live', cost: 'units may not be told to show' };
+    this.#lookout = new Lookout({ clock, log, everyMs: LOOK_MS, look: () => this.#look(), ...told });
   }
 
   start(): void {
-    this.#timer = this.#context.clock.every(LOOK_MS, () => {
-      this.#running ??= this.#look()
-        .catch((error: unknown) => this.#context.log.error({ error: toFault(error, 'look for live') }, 'units may not be told to show'))
-        .finally(() => {
-          this.#running = undefined;
-        });
-    });
+    this.#lookout.start();
   }
 
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#lookout.stop();
   }
 
   async #look(): Promise<void> {

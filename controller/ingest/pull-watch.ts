@@ -1,9 +1,8 @@
 /** What another process has asked of units that are connected here, or called off: looked for now and then, and sent. */
-import type { Timer } from '@longroof/base/clock';
-import { toFault } from '@longroof/base/errors';
 import type { Context, Link } from './context.js';
 import type { DesiredSender } from './desired.js';
 import { isNews, newsFor, noNews } from './desired-news.js';
+import { Lookout } from './lookout.js';
 
 const LOOK_MS = 2000;
 const UNITS_TOGETHER = 500;
@@ -12,28 +11,23 @@ export class PullWatch {
   readonly #context: Context;
   readonly #desired: DesiredSender;
   readonly #links: () => Iterable<Link>;
-  #timer: Timer | undefined;
-  #running: Promise<void> | undefined;
+  readonly #lookout: Lookout;
 
   constructor(context: Context, desired: DesiredSender, links: () => Iterable<Link>) {
     this.#context = context;
     this.#desired = desired;
     this.#links = links;
+    const { clock, log } = context;
+    const told = { what: 'look for pulls', cost: 'pulls may wait for a hello' };
+    this.#lookout = new Lookout({ clock, log, everyMs: LOOK_MS, look: () => this.#look(), ...told });
   }
 
   start(): void {
-    this.#timer = this.#context.clock.every(LOOK_MS, () => {
-      this.#running ??= this.#look()
-        .catch((error: unknown) => this.#context.log.error({ error: toFault(error, 'look for pulls') }, 'pulls may wait for a hello'))
-        .finally(() => {
-          this.#running = undefined;
-        });
-    });
+    this.#lookout.start();
   }
 
-  async stop(): Promise<void> {
-    this.#timer?.cancel();
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#lookout.stop();
   }
 
   async #look(): Promise<void> {
