@@ -8,14 +8,13 @@ import type { Clock } from '@longroof/base/clock';
 import { type Disk, writeDurably } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
-import { Backoff } from '@longroof/base/retry';
 import type { ConfigurationAnswer } from '@longroof/protocol/messages';
 import { readSettings, type UnitSettings } from '@longroof/protocol/settings';
 import type { Spool } from '../spool/spool.js';
+import { NewestWins } from './newest-wins.js';
 
 const FILE = 'configuration.json';
 const FILE_BYTES_MAX = 64 * 1024;
-const RETRY = { firstMs: 1_000, maxMs: 60_000 };
 const ID = /^[A-Za-z0-9-]{1,64}$/;
 const MESSAGE_CHARS_MAX = 400;
 
@@ -70,46 +69,28 @@ export interface ConfigurationKeeperOptions {
 
 export class ConfigurationKeeper {
   readonly #options: ConfigurationKeeperOptions;
-  readonly #stop = new AbortController();
+  readonly #work: NewestWins<AskedConfiguration>;
   #kept: Kept;
-  #wanted: AskedConfiguration | undefined;
-  #running: Promise<void> | undefined;
 
   constructor(options: ConfigurationKeeperOptions) {
     this.#options = options;
-    this.#kept = readKept(options.disk, options.dir, options.log);
+    const { disk, dir, clock, log } = options;
+    this.#kept = readKept(disk, dir, log);
+    const told = { what: 'configuration', failed: 'an answer could not be kept; tried again' };
+    this.#work = new NewestWins({ clock, log, settle: (asked) => this.#settle(asked), ...told });
   }
 
   /** The newest wins; one that was answered is not answered again. */
   apply(asked: AskedConfiguration | undefined): void {
-    if (asked === undefined || this.#stop.signal.aborted) return;
-    this.#wanted = asked;
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    if (asked !== undefined) this.#work.want(asked);
   }
 
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { clock, log } = this.#options;
-    const backoff = new Backoff(RETRY);
-    while (this.#wanted !== undefined && !this.#stop.signal.aborted) {
-      const asked = this.#wanted;
-      try {
-        if (asked.configurationId !== this.#kept.answered) await this.#settle(asked);
-        if (this.#wanted === asked) this.#wanted = undefined;
-      } catch (error) {
-        log.warn({ error: toFault(error, 'configuration') }, 'an answer could not be kept; tried again');
-        await clock.sleep(backoff.nextMs(), this.#stop.signal).catch(() => undefined);
-      }
-    }
+  stop(): Promise<void> {
+    return this.#work.stop();
   }
 
   async #settle({ configurationId, settings }: AskedConfiguration): Promise<void> {
+    if (configurationId === this.#kept.answered) return;
     const { spool, disk, dir, log, take } = this.#options;
     let answer: ConfigurationAnswer = { configurationId, state: 'applied' };
     let read = this.#kept.settings;

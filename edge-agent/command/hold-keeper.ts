@@ -3,15 +3,14 @@
  * both in the journal, also a refusal, by which the controller takes it off the list. A state that names no holds at all changes none.
  */
 import type { Clock } from '@longroof/base/clock';
-import { Fault, toFault } from '@longroof/base/errors';
+import { Fault } from '@longroof/base/errors';
 import { isId } from '@longroof/base/ids';
 import type { Log } from '@longroof/base/log';
-import { Backoff } from '@longroof/base/retry';
 import { isEventId } from '@longroof/protocol/marks';
 import { type DesiredHold, HOLDS_MAX, LIFTS_MAX } from '@longroof/protocol/messages';
 import type { Spool } from '../spool/spool.js';
+import { NewestWins } from './newest-wins.js';
 
-const RETRY = { firstMs: 1_000, maxMs: 60_000 };
 const CAMERAS_MAX = 16;
 const OWNER_CHARS_MAX = 200;
 const HOLD_ID = /^[A-Za-z0-9-]{1,64}$/;
@@ -62,41 +61,22 @@ export interface HoldKeeperOptions {
 
 export class HoldKeeper {
   readonly #options: HoldKeeperOptions;
-  readonly #stop = new AbortController();
-  #wanted: Wanted | undefined;
-  #running: Promise<void> | undefined;
+  readonly #work: NewestWins<Wanted>;
 
   constructor(options: HoldKeeperOptions) {
     this.#options = options;
+    const { clock, log } = options;
+    const told = { what: 'holds', failed: 'holds could not be brought in line; tried again' };
+    this.#work = new NewestWins({ clock, log, settle: (wanted) => this.#settle(wanted), ...told });
   }
 
   /** The newest wins; what is under way comes to its end first. */
   apply(holds: readonly DesiredHold[] | undefined, lifts: readonly string[] = []): void {
-    if ((holds === undefined && lifts.length === 0) || this.#stop.signal.aborted) return;
-    this.#wanted = { holds, lifts };
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    if (holds !== undefined || lifts.length > 0) this.#work.want({ holds, lifts });
   }
 
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    const { clock, log } = this.#options;
-    const backoff = new Backoff(RETRY);
-    while (this.#wanted !== undefined && !this.#stop.signal.aborted) {
-      const wanted = this.#wanted;
-      try {
-        await this.#settle(wanted);
-        if (this.#wanted === wanted) this.#wanted = undefined;
-      } catch (error) {
-        log.warn({ error: toFault(error, 'holds') }, 'holds could not be brought in line; tried again');
-        await clock.sleep(backoff.nextMs(), this.#stop.signal).catch(() => undefined);
-      }
-    }
+  stop(): Promise<void> {
+    return this.#work.stop();
   }
 
   async #settle({ holds, lifts }: Wanted): Promise<void> {
