@@ -1,5 +1,5 @@
 /** Sets a hold: which wagon, which time, who answers for it, and when it is looked at again. */
-import { Button, Checkbox, Group, Modal, NativeSelect, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { Button, Checkbox, Group, Modal, NativeSelect, Stack, Text, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { UnitShape } from '../../api/shapes.js';
@@ -8,6 +8,8 @@ import { usePlaceHold } from '../api/desk-queries.js';
 import { useUnits } from '../api/queries.js';
 import type { Range } from '../logic/coverage.js';
 import { inputMs, inputText } from '../logic/format.js';
+import { isReason } from '../logic/reason.js';
+import { ReasonField } from '../parts/reason-field.js';
 import { usePerson } from '../parts/session.js';
 import { Problem } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
@@ -15,9 +17,7 @@ import { Cameras, Times } from '../timeline/pull-fields.js';
 
 const DAY_MS = 86_400_000;
 const REVIEW_DAYS = 30;
-const REASON_MIN = 3;
 const OWNER_MAX = 200;
-const REASON_MAX = 500;
 
 interface Form {
   cameras: string[];
@@ -91,7 +91,7 @@ function HoldForm({ unit, range, onClose }: { unit: UnitShape; range: Range | un
   const reviewMs = inputMs(`${form.review}T12:00:00`);
   const timeError = fromMs === undefined || toMs === undefined || toMs <= fromMs ? t('request.badTimes') : undefined;
   const reviewError = reviewMs === undefined || reviewMs <= nowMs() || reviewMs > nowMs() + 365 * DAY_MS ? t('holds.badReview') : undefined;
-  const reasonError = form.reason.trim().length < REASON_MIN ? t('request.noReason') : undefined;
+  const reasonError = isReason(form.reason) ? undefined : t('request.noReason');
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     setTried(true);
@@ -139,18 +139,7 @@ function HoldForm({ unit, range, onClose }: { unit: UnitShape; range: Range | un
           checked={form.made}
           onChange={(event) => change({ made: event.currentTarget.checked })}
         />
-        <Textarea
-          label={t('request.reason')}
-          description={t('request.reasonHint')}
-          name="reason"
-          required
-          minRows={2}
-          maxLength={REASON_MAX}
-          dir="auto"
-          value={form.reason}
-          error={tried ? reasonError : undefined}
-          onChange={(event) => change({ reason: event.currentTarget.value })}
-        />
+        <ReasonField value={form.reason} error={tried ? reasonError : undefined} onChange={(reason) => change({ reason })} />
         {unit.online ? null : (
           <Text size="sm" className="refused">
             {t('holds.offline')}

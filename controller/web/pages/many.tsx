@@ -7,6 +7,7 @@ import { nowMs } from '../api/clock.js';
 import { useCreatePulls } from '../api/desk-queries.js';
 import { useUnits } from '../api/queries.js';
 import { inputMs, inputText } from '../logic/format.js';
+import { isReason } from '../logic/reason.js';
 import { UnitStateBadge } from '../parts/badges.js';
 import { Icon } from '../parts/icons.js';
 import { Empty, Loaded, Problem } from '../parts/states.js';
@@ -16,7 +17,6 @@ import { navigate } from '../router.js';
 import { type Form, Quality, Rate, Reason, Times } from '../timeline/pull-fields.js';
 
 /** As the centre has them. */
-const REASON_MIN = 3;
 const UNITS_MAX = 64;
 
 export function ManyPage() {
@@ -57,7 +57,7 @@ function ManyForm({ units }: { units: UnitShape[] }) {
       : toMs > nowMs() + 1_000
         ? t('request.badFuture')
         : undefined;
-  const reasonError = form.reason.trim().length < REASON_MIN ? t('request.noReason') : undefined;
+  const reasonError = isReason(form.reason) ? undefined : t('request.noReason');
   const unitError = chosen.length === 0 ? t('many.noUnit') : chosen.length > UNITS_MAX ? t('many.tooMany', { n: UNITS_MAX }) : undefined;
   const submit = (event: FormEvent): void => {
     event.preventDefault();

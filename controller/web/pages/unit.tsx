@@ -14,10 +14,10 @@ import { Configuration } from '../parts/configuration.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { Position } from '../parts/position.js';
-import { Power } from '../parts/power.js';
 import { useMayView } from '../parts/session.js';
 import { Empty, Loaded } from '../parts/states.js';
 import { UnitLink } from '../parts/unit-link.js';
+import { UnitPower } from '../parts/unit-power.js';
 import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
 import { useWords } from '../parts/words.js';
@@ -71,14 +71,7 @@ function Head({ unit }: { unit: UnitShape }) {
         <dd>
           <Position position={unit.position} />
         </dd>
-        {unit.power ? (
-          <>
-            <dt>{t('power.label')}</dt>
-            <dd>
-              <Power power={unit.power} />
-            </dd>
-          </>
-        ) : null}
+        <UnitPower power={unit.power} />
         <UnitLink link={unit.link} />
         {unit.version ? (
           <>

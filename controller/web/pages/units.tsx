@@ -8,8 +8,8 @@ import { CameraChip, UnitStateBadge } from '../parts/badges.js';
 import { Icon } from '../parts/icons.js';
 import { Moment } from '../parts/moment.js';
 import { Position } from '../parts/position.js';
-import { Power } from '../parts/power.js';
 import { Empty, Loaded } from '../parts/states.js';
+import { UnitPower } from '../parts/unit-power.js';
 import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
 import { Link } from '../router.js';
@@ -100,14 +100,7 @@ function UnitCard({ unit }: { unit: UnitShape }) {
         <dd>
           <Position position={unit.position} />
         </dd>
-        {unit.power ? (
-          <>
-            <dt>{t('power.label')}</dt>
-            <dd>
-              <Power power={unit.power} />
-            </dd>
-          </>
-        ) : null}
+        <UnitPower power={unit.power} />
       </dl>
       <div className="chips">
         {unit.cameras.map((camera) => (

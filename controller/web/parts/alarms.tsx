@@ -4,13 +4,11 @@ import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { AlarmShape, UnitShape } from '../../api/shapes.js';
 import { useCloseAlarm } from '../api/queries.js';
+import { isReason, REASON_CHARS_MAX } from '../logic/reason.js';
 import { Icon } from './icons.js';
 import { useMayOperate } from './session.js';
 import { Problem } from './states.js';
 import { useFormat } from './use-format.js';
-
-const REASON_MIN = 3;
-const REASON_MAX = 500;
 
 const TEXT: Readonly<Record<string, 'LR_EPOCH_RETURNED' | 'LR_JOURNAL_FORK' | 'LR_JOURNAL_ROLLBACK'>> = {
   LR_EPOCH_RETURNED: 'LR_EPOCH_RETURNED',
@@ -59,7 +57,7 @@ function CloseAlarm({ unit, alarm }: { unit: string; alarm: string }) {
   const [reason, setReason] = useState('');
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    if (reason.trim().length >= REASON_MIN) close.mutate(reason.trim());
+    if (isReason(reason)) close.mutate(reason.trim());
   };
   return (
     <form onSubmit={submit} noValidate>
@@ -68,12 +66,12 @@ function CloseAlarm({ unit, alarm }: { unit: string; alarm: string }) {
           size="xs"
           name="alarm-reason"
           label={t('alarm.reason')}
-          maxLength={REASON_MAX}
+          maxLength={REASON_CHARS_MAX}
           dir="auto"
           value={reason}
           onChange={(event) => setReason(event.currentTarget.value)}
         />
-        <Button size="compact-sm" type="submit" variant="default" disabled={reason.trim().length < REASON_MIN} loading={close.isPending}>
+        <Button size="compact-sm" type="submit" variant="default" disabled={!isReason(reason)} loading={close.isPending}>
           {t('alarm.close')}
         </Button>
       </Group>

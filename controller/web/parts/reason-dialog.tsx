@@ -1,12 +1,10 @@
 /** Asks a reason, which is entered with the name of whoever gives it, before something is done. */
-import { Button, Group, Modal, Stack, Text, Textarea } from '@mantine/core';
+import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { isReason } from '../logic/reason.js';
+import { ReasonField } from './reason-field.js';
 import { Problem } from './states.js';
-
-/** As the centre has them. */
-const REASON_MIN = 3;
-const REASON_MAX = 500;
 
 interface ReasonDialogProps {
   title: string;
@@ -25,7 +23,7 @@ export function ReasonDialog({ title, text, submit, first = '', grave, pending, 
   const { t } = useTranslation();
   const [reason, setReason] = useState(first);
   const [tried, setTried] = useState(false);
-  const short = reason.trim().length < REASON_MIN;
+  const short = !isReason(reason);
   const act = (event: FormEvent): void => {
     event.preventDefault();
     setTried(true);
@@ -36,19 +34,7 @@ export function ReasonDialog({ title, text, submit, first = '', grave, pending, 
       <form onSubmit={act} noValidate>
         <Stack gap="sm">
           <Text size="sm">{text}</Text>
-          <Textarea
-            label={t('request.reason')}
-            description={t('request.reasonHint')}
-            name="reason"
-            required
-            data-autofocus
-            minRows={2}
-            maxLength={REASON_MAX}
-            dir="auto"
-            value={reason}
-            error={tried && short ? t('request.noReason') : undefined}
-            onChange={(event) => setReason(event.currentTarget.value)}
-          />
+          <ReasonField value={reason} error={tried && short ? t('request.noReason') : undefined} first onChange={setReason} />
           {error ? <Problem error={error} /> : null}
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>

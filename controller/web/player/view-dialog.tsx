@@ -4,10 +4,8 @@ import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import { useRequestView, type ViewGrant } from '../api/queries.js';
+import { isReason, REASON_CHARS_MAX } from '../logic/reason.js';
 import { Problem } from '../parts/states.js';
-
-const REASON_MIN = 3;
-const REASON_MAX = 500;
 
 export function ViewDialog({ pull, onGrant, onClose }: { pull: PullShape; onGrant(grant: ViewGrant): void; onClose(): void }) {
   const { t } = useTranslation();
@@ -15,7 +13,7 @@ export function ViewDialog({ pull, onGrant, onClose }: { pull: PullShape; onGran
   const view = useRequestView(pull.id);
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    if (reason.trim().length >= REASON_MIN) view.mutate(reason.trim(), { onSuccess: onGrant });
+    if (isReason(reason)) view.mutate(reason.trim(), { onSuccess: onGrant });
   };
   return (
     <Modal opened onClose={onClose} lockScroll={false} title={t('view.title')} closeButtonProps={{ 'aria-label': t('app.close') }}>
@@ -28,13 +26,13 @@ export function ViewDialog({ pull, onGrant, onClose }: { pull: PullShape; onGran
             required
             data-autofocus
             minRows={2}
-            maxLength={REASON_MAX}
+            maxLength={REASON_CHARS_MAX}
             dir="auto"
             value={reason}
             onChange={(event) => setReason(event.currentTarget.value)}
           />
           {view.isError ? <Problem error={view.error} /> : null}
-          <Button type="submit" loading={view.isPending} disabled={reason.trim().length < REASON_MIN}>
+          <Button type="submit" loading={view.isPending} disabled={!isReason(reason)}>
             {t('view.submit')}
           </Button>
         </Stack>

@@ -7,6 +7,7 @@ import { nowMs } from '../api/clock.js';
 import { type PullRequest, useCreatePull } from '../api/queries.js';
 import type { Range } from '../logic/coverage.js';
 import { inputMs, inputText } from '../logic/format.js';
+import { isReason } from '../logic/reason.js';
 import { Icon } from '../parts/icons.js';
 import { Problem } from '../parts/states.js';
 import { navigate } from '../router.js';
@@ -14,7 +15,6 @@ import { Cameras, type Form, type FormProps, Quality, Rate, Reason, Times } from
 import { PullPreview } from './pull-preview.js';
 
 /** As the centre has it. */
-const REASON_MIN = 3;
 
 export function PullDialog({ unit, range, onClose }: { unit: UnitShape; range: Range; onClose(): void }) {
   const { t } = useTranslation();
@@ -68,7 +68,7 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
   const timeError = fromMs === undefined || toMs === undefined || toMs <= fromMs ? t('request.badTimes') : undefined;
   const futureError = toMs !== undefined && toMs > nowMs() + 1_000 ? t('request.badFuture') : undefined;
   const cameraError = form.cameras.length === 0 ? t('request.noCamera') : undefined;
-  const reasonError = form.reason.trim().length < REASON_MIN ? t('request.noReason') : undefined;
+  const reasonError = isReason(form.reason) ? undefined : t('request.noReason');
   const range = timeError || fromMs === undefined || toMs === undefined ? undefined : { fromMs, toMs };
   const submit = (event: FormEvent): void => {
     event.preventDefault();

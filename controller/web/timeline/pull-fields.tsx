@@ -1,11 +1,11 @@
 /** The fields of a request for footage. */
-import { Checkbox, Group, NativeSelect, Radio, Textarea, TextInput } from '@mantine/core';
+import { Checkbox, Group, NativeSelect, Radio, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { PullShape, UnitShape } from '../../api/shapes.js';
 import { inputMs, utcText } from '../logic/format.js';
+import { ReasonField } from '../parts/reason-field.js';
 
-/** As the centre has them. */
-const REASON_MAX = 500;
+/** As the centre has it. */
 const CASE_MAX = 100;
 const RATES = ['150k', '300k', '1M', '2M'];
 
@@ -118,18 +118,7 @@ export function Reason({ form, change, error }: PartProps) {
   const { t } = useTranslation();
   return (
     <>
-      <Textarea
-        label={t('request.reason')}
-        description={t('request.reasonHint')}
-        name="reason"
-        required
-        minRows={2}
-        maxLength={REASON_MAX}
-        dir="auto"
-        value={form.reason}
-        error={error}
-        onChange={(event) => change({ reason: event.currentTarget.value })}
-      />
+      <ReasonField value={form.reason} error={error} onChange={(reason) => change({ reason })} />
       <TextInput
         label={t('request.caseNumber')}
         placeholder={t('request.optional')}

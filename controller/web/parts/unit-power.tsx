@@ -4,9 +4,10 @@ import type { UnitShape } from '../../api/shapes.js';
 import { Moment } from './moment.js';
 import { useFormat } from './use-format.js';
 
-export function Power({ power }: { power: NonNullable<UnitShape['power']> }) {
+export function UnitPower({ power }: { power: UnitShape['power'] }) {
   const { t } = useTranslation();
   const format = useFormat();
+  if (!power) return null;
   const { mode, reason, supplyV, left, nextContact } = power;
   const parts = [`${t(`power.mode.${mode}`)}: ${t(`power.reason.${reason}`, { defaultValue: reason })}`];
   if (supplyV !== null) parts.push(t('power.volts', { volts: format.number(supplyV, 1) }));
@@ -15,14 +16,19 @@ export function Power({ power }: { power: NonNullable<UnitShape['power']> }) {
       t('power.left', { hours: format.number(Math.round(left.cameraHours)), error: format.number(Math.round(left.errorCameraHours)) }),
     );
   return (
-    <span className={`power ${mode}`} data-testid="power">
-      {parts.join(' · ')}
-      {nextContact ? (
-        <>
-          {' · '}
-          {t('power.nextContact')} <Moment at={nextContact} short />
-        </>
-      ) : null}
-    </span>
+    <>
+      <dt>{t('power.label')}</dt>
+      <dd>
+        <span className={`power ${mode}`} data-testid="power">
+          {parts.join(' · ')}
+          {nextContact ? (
+            <>
+              {' · '}
+              {t('power.nextContact')} <Moment at={nextContact} short />
+            </>
+          ) : null}
+        </span>
+      </dd>
+    </>
   );
 }
