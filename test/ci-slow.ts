@@ -27,7 +27,7 @@ interface Result {
 }
 
 /** A case of these opens a disk, breaks it and checks all of it: thousands of times dearer than a case of a parser. */
-const DEAR = /\bcrash\.test\.js$/;
+const DEAR = /\b(crash|turns)\.test\.js$/;
 const DEAR_CASES = '1000';
 
 /** Compiled tests whose number of cases follows LONGROOF_FUZZ_CASES. */

@@ -92,7 +92,8 @@ t.test('a code is read right or not at all', async (t) => {
   const random = seededRandom(seed);
   let wrong = 0;
   let read = 0;
-  for (let i = 0; i < fuzzCases(200); i++) {
+  const cases = fuzzCases(200);
+  for (let i = 0; i < cases; i++) {
     const utcMs = random.int(1.6e12, 2.2e12);
     const gray = drawTimeCode(utcMs, 160, 90);
     const noise = random.int(0, 90);
@@ -103,7 +104,8 @@ t.test('a code is read right or not at all', async (t) => {
     if (got === utcMs) read++;
     else if (got !== undefined) wrong++;
   }
-  t.equal(wrong, 0);
+  // Of what cannot be read, a sum of 16 bits lets one in 65,536 pass.
+  t.ok(wrong <= cases / 10_000, `${wrong} of ${cases} wrong`);
   t.ok(read > 50, `${read} read`);
   t.equal(readTimeCode(Buffer.alloc(10), 320, 180), undefined);
   t.equal(readTimeCode(random.bytes(320 * 180), 320, 180), undefined);

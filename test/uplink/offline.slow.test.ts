@@ -2,31 +2,18 @@
  * Weeks without a link: what waits to be sent waits in the spool alone. The same wagon as in thin-link.ts, recording, with a pull, a hold
  * and everything that may go unasked; its memory is looked at week by week, and afterwards all of it comes home. Then a link comes back.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { seededRandom, testSeed } from '@longroof/base/random';
 import t, { type Test } from 'tap';
+import { liveBytes } from '../peers/live-bytes.js';
 import { ORIGINAL, PROXY, STRIP, ThinWagon } from './thin-link.js';
 
 const seed = testSeed();
 t.comment(`LONGROOF_SEED=${seed}`);
 t.setTimeout(300_000);
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
 const HOUR_MS = 3_600_000;
 const DAYS = Number(process.env['LONGROOF_OFFLINE_DAYS'] ?? 3);
 /** A fragment of the test; a real one is a second long. */
 const FRAGMENT_MS = 300_000;
-
-/** Live bytes of this thread, what is outside the engine's heap included; the reels that are in memory as files do not count. */
-async function liveBytes(): Promise<number> {
-  for (let n = 0; n < 3; n += 1) {
-    gc();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
-}
 
 t.test(`${DAYS} days offline: memory stays as it was, the queue is on the disk, and all of it comes home`, async (test) => {
   const random = seededRandom(seed);

@@ -21,7 +21,7 @@ import type {
 } from '@longroof/protocol/messages';
 import { signStatement } from '@longroof/protocol/signed';
 import { type Down, downTopic, parseTopic } from '@longroof/protocol/topics';
-import { Aedes } from 'aedes';
+import { Aedes, type Client } from 'aedes';
 
 export interface Faults {
   /** Called for each chunk; true loses it. */
@@ -64,6 +64,8 @@ export class ScriptedController {
   duplicateBytes = 0;
   handlesMax = 0;
   receipts = 0;
+  /** Messages down that this connection has not acknowledged. */
+  unheard = 0;
   port = 0;
   /** In place of the broker: what goes down goes here, and `receive` is what comes up. */
   transport: ((down: Down, payload: Buffer) => void) | undefined;
@@ -74,6 +76,7 @@ export class ScriptedController {
   #broker: Aedes | undefined;
   #open = new Map<number, Open>();
   #sockets = new Set<TLSSocket>();
+  readonly #clients = new Set<Client>();
   readonly #signers = new Map<string, KeyObject>();
   readonly #unit: string;
   readonly #keys: { receipt: KeyAndCertificate; desired: KeyAndCertificate; server: KeyAndCertificate; rootPem: string };
@@ -102,6 +105,14 @@ export class ScriptedController {
       if (client) this.receive(packet.topic, Buffer.from(packet.payload));
       done(null);
     };
+    broker.on('clientReady', (client) => this.#clients.add(client));
+    broker.on('clientDisconnect', (client) => {
+      this.#clients.delete(client);
+      this.unheard = 0;
+    });
+    broker.on('ack', () => {
+      this.unheard = Math.max(0, this.unheard - 1);
+    });
     const { server, rootPem } = this.#keys;
     const tls = createServer({ key: server.keyPem, cert: server.certificatePem, ca: rootPem, requestCert: true, rejectUnauthorized: true });
     tls.on('secureConnection', (socket) => {
@@ -136,10 +147,11 @@ export class ScriptedController {
       this.transport(down, payload);
       return;
     }
-    this.#broker?.publish(
-      { cmd: 'publish', topic: downTopic(this.#unit, down), payload, qos: 1, retain: false, dup: false },
-      () => undefined,
-    );
+    // To its own connections, as the real broker does: through aedes' emitter a hundred that wait hold up all others.
+    for (const client of this.#clients) {
+      this.unheard += 1;
+      client.publish({ cmd: 'publish', topic: downTopic(this.#unit, down), payload, qos: 1, retain: false, dup: false }, () => undefined);
+    }
   }
 
   ack(message: AckMessage): void {
