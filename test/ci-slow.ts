@@ -71,7 +71,7 @@ const PARTS: Part[] = [
   },
   { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20', ...SHORT_CAMPAIGN], limitMin: 24 },
   { name: 'power cuts', args: ['test/dist/powercut/main.js', '--cuts', '0', '--only', 'every place'], limitMin: 10 },
-  { name: 'power cuts, control', args: ['test/dist/powercut/main.js', '--cuts', '0', '--only', 'those of reels'], limitMin: 3 },
+  { name: 'power cuts, controls', args: ['test/dist/powercut/main.js', '--cuts', '0', '--only', 'negative control'], limitMin: 4 },
   {
     name: 'long run, shortened',
     args: ['test/dist/soak/main.js', '--minutes', '3', '--cameras', '4', '--quota', '500MB'],

@@ -17,8 +17,8 @@ export interface CrashPoint {
 export function crashPoints(entries: readonly (Write | 'flush')[], reordered: number, seed: number): CrashPoint[] {
   const points: CrashPoint[] = [];
   for (let at = 0; at <= entries.length; at++) {
-    // A flush changes nothing of a disk that took everything.
-    if (entries[at - 1] !== 'flush') points.push({ at, seed: 0 });
+    // A flush changes nothing of a disk that took everything; but after the last entry come the last promises.
+    if (entries[at - 1] !== 'flush' || at === entries.length) points.push({ at, seed: 0 });
     const unflushed = entries.slice(entries.lastIndexOf('flush', at - 1) + 1, at);
     if (at === 0 || unflushed.length < 2) continue;
     for (let turn = 1; turn <= reordered; turn++) points.push({ at, seed: seed + at * reordered + turn });
