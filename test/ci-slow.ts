@@ -1,6 +1,6 @@
 /**
- * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, crashes of the
- * spool, slow tests, the fault suite, power cuts, a short long-run, two short benches, and the demo started and stopped whole. A program that cannot be run
+ * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, fewer of
+ * each simulation, crashes of the spool, slow tests, the fault suite, power cuts, a short long-run, two short benches, and the demo started and stopped whole. A program that cannot be run
  * has failed; none is skipped. Ends with `N passed, N failed`, N counting what the programs count, within 70 minutes.
  */
 import { spawn } from 'node:child_process';
@@ -29,6 +29,9 @@ interface Result {
 /** A case of these opens a disk, breaks it and checks all of it: thousands of times dearer than a case of a parser. */
 const DEAR = /\b(crash|turns)\.test\.js$/;
 const DEAR_CASES = '1000';
+/** A case of these is a run of a simulation, or goes through several programs. */
+const SIMULATED = /^test\b|\b(marks|power)\.test\.js$/;
+const SIMULATED_CASES = '10000';
 
 /** Compiled tests whose number of cases follows LONGROOF_FUZZ_CASES. */
 function fuzzTests(): string[] {
@@ -44,8 +47,9 @@ function fuzzTests(): string[] {
 }
 
 const tests = fuzzTests().sort();
-const cheap = tests.filter((file) => !DEAR.test(file));
 const dear = tests.filter((file) => DEAR.test(file));
+const simulated = tests.filter((file) => SIMULATED.test(file));
+const parsers = tests.filter((file) => !DEAR.test(file) && !SIMULATED.test(file));
 
 /** Of minutes of faults against wagon and centre, a few of each kind. */
 const SHORT_CAMPAIGN = '--minutes 1.2 --agent-kills 6 --controller-kills 2 --broker-kills 2 --cuts 10 --disks 2 --clocks 2'.split(' ');
@@ -53,9 +57,15 @@ const SHORT_CAMPAIGN = '--minutes 1.2 --agent-kills 6 --controller-kills 2 --bro
 const PARTS: Part[] = [
   {
     name: `fuzz, ${FUZZ_CASES} cases each`,
-    args: ['test/run-tap.mjs', '--file-limit-s=1500', '--limit-min=30', ...cheap],
+    args: ['test/run-tap.mjs', '--file-limit-s=1500', '--limit-min=30', ...parsers],
     env: { LONGROOF_FUZZ_CASES: FUZZ_CASES },
     limitMin: 31,
+  },
+  {
+    name: `simulations, ${SIMULATED_CASES} cases each`,
+    args: ['test/run-tap.mjs', '--file-limit-s=840', '--limit-min=14', ...simulated],
+    env: { LONGROOF_FUZZ_CASES: SIMULATED_CASES },
+    limitMin: 15,
   },
   {
     name: `crashes, ${DEAR_CASES} of each kind`,
