@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { type AsyncDisk, type AsyncFile, systemAsyncDisk } from '@longroof/base/async-disk';
 import type { Clock, UtcMs } from '@longroof/base/clock';
-import { assert, Fault } from '@longroof/base/errors';
+import { assert, Fault, toFault } from '@longroof/base/errors';
 import type { BlobStore, BlobWriter } from './blobs.js';
 
 /** Small writes are gathered up to this. */
@@ -124,8 +124,12 @@ class FolderWriter implements BlobWriter {
     try {
       await this.#flush();
       await file.datasync();
-      await disk.makeDirectory(directory);
-      await disk.rename(temporary, target);
+      // Nearly always there already.
+      await disk.rename(temporary, target).catch(async (error: unknown) => {
+        if (toFault(error).kind !== 'not-found') throw error;
+        await disk.makeDirectory(directory);
+        await disk.rename(temporary, target);
+      });
     } catch (error) {
       await this.abort();
       throw error;

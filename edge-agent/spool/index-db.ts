@@ -189,6 +189,13 @@ export class IndexDb extends IndexBase {
     return this.all('SELECT * FROM fragments WHERE id BETWEEN ? AND ? AND reel = ? ORDER BY seq', reel.rowFirst, last, reel.id);
   }
 
+  fragment(reel: ReelRow, seq: number): FragmentRow | undefined {
+    if (reel.rowFirst === null) return undefined;
+    const last = reel.rowLast ?? Number.MAX_SAFE_INTEGER;
+    const text = 'SELECT * FROM fragments WHERE id BETWEEN ? AND ? AND reel = ? AND seq = ? LIMIT 1';
+    return this.first(text, reel.rowFirst, last, reel.id, seq);
+  }
+
   deleteFragments(reel: ReelRow, fromSeq = 0): void {
     if (reel.rowFirst === null) return;
     const last = reel.rowLast ?? Number.MAX_SAFE_INTEGER;

@@ -48,7 +48,7 @@ export function release(
   const stream = state.index.knownStreamId(streamText(id));
   // A receipt names the epoch of the spool: what an earlier life of it recorded is released by none.
   const reel = stream === undefined ? undefined : state.index.reelOf(stream, state.recovered.identity.epoch, id.run, id.seq);
-  const row = reel && state.index.fragments(reel).find((fragment) => fragment.seq === id.seq);
+  const row = reel && state.index.fragment(reel, id.seq);
   if (!reel || row?.sha.toString('hex') !== id.sha256) settled(false);
   else if (row.released === state.storeOrdinal) settled(true);
   else state.releases.push({ fragment: row.id, reel: reel.id, settled });

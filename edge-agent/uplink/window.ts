@@ -1,23 +1,27 @@
 /**
- * How much footage may be under way, in bytes: at most min(credit, cwnd). It starts at 32 KiB, grows by one chunk with each
- * acknowledgement while the way there and back takes less than 100 ms more than at its best, and is halved otherwise, at most once
- * for what was under way together. So a full link keeps a short queue, and the journal gets through beside the footage.
+ * How much footage may be under way, in bytes: at most min(credit, cwnd). It starts at 32 KiB and grows by one chunk with each
+ * acknowledgement until the way there and back takes notably longer than at its best. From then on it is steered to a short queue, as
+ * LEDBAT does (RFC 6817, 2.4.2): in each trip it grows or shrinks by up to a chunk, by how far the queue is from 60 ms; where it is far too long,
+ * the window is halved, once for what was under way together. So a full link is kept full, and the journal gets through beside the footage.
  */
 import type { MonoMs } from '@longroof/base/clock';
 import { CHUNK_PAYLOAD_BYTES_MAX, CHUNK_PAYLOAD_BYTES_SLOW } from '@longroof/protocol/chunk';
 
 const START_BYTES = 32 * 1024;
 /** Beyond this the link is fast enough for long chunks. */
-const FAST_BYTES = 256 * 1024;
+const FAST_BYTES = 512 * 1024;
 /** Bound of our own on what the controller grants. */
 export const CREDIT_BYTES_MAX = 8 * 1024 * 1024;
-const QUEUE_MS_MAX = 100;
+const QUEUE_MS = 60;
+/** The link has become slower. */
+const QUEUE_MS_MAX = 300;
 /** The best time is forgotten after one to two of these, so that a new way with a longer one is learnt. */
 const BEST_KEPT_MS = 30_000;
 
 export class Window {
   readonly #creditBytes: number;
   #cwndBytes = START_BYTES;
+  #starting = true;
   #halvedAtMs: MonoMs = Number.NEGATIVE_INFINITY;
   #best = { sinceMs: Number.NEGATIVE_INFINITY, nowMs: Number.POSITIVE_INFINITY, beforeMs: Number.POSITIVE_INFINITY };
 
@@ -41,11 +45,23 @@ export class Window {
   acknowledged(sentAtMs: MonoMs, nowMs: MonoMs, by: 'part' | 'receipt'): void {
     const tripMs = nowMs - sentAtMs;
     const queueMs = tripMs - this.#bestMs(tripMs, nowMs);
-    if (queueMs < QUEUE_MS_MAX) this.#cwndBytes = Math.min(this.#creditBytes, this.#cwndBytes + this.chunkBytes);
-    else if (by === 'part' && sentAtMs > this.#halvedAtMs) {
-      this.#cwndBytes = Math.max(CHUNK_PAYLOAD_BYTES_SLOW, Math.floor(this.bytes / 2));
-      this.#halvedAtMs = nowMs;
+    if (by === 'part' && queueMs > QUEUE_MS / 2) this.#starting = false;
+    if (queueMs > QUEUE_MS_MAX) {
+      if (by === 'part' && sentAtMs > this.#halvedAtMs) this.#halve(nowMs);
+      return;
     }
+    const offTarget = Math.max(-1, 1 - queueMs / QUEUE_MS);
+    if (this.#starting) this.#resize(this.chunkBytes);
+    else if (by === 'part' || offTarget > 0) this.#resize((offTarget * this.chunkBytes * this.chunkBytes) / this.bytes, START_BYTES);
+  }
+
+  #halve(nowMs: MonoMs): void {
+    this.#resize(-this.bytes / 2);
+    this.#halvedAtMs = nowMs;
+  }
+
+  #resize(byBytes: number, leastBytes = CHUNK_PAYLOAD_BYTES_SLOW): void {
+    this.#cwndBytes = Math.max(leastBytes, Math.min(this.#creditBytes, Math.round(this.bytes + byBytes)));
   }
 
   #bestMs(tripMs: number, nowMs: MonoMs): number {
@@ -54,6 +70,8 @@ export class Window {
       best.beforeMs = nowMs - best.sinceMs > 2 * BEST_KEPT_MS ? Number.POSITIVE_INFINITY : best.nowMs;
       best.nowMs = Number.POSITIVE_INFINITY;
       best.sinceMs = nowMs;
+      // Without its queue for a moment, or the queue would be learnt as the way.
+      if (!this.#starting) this.#halve(nowMs);
     }
     best.nowMs = Math.min(best.nowMs, tripMs);
     return Math.min(best.nowMs, best.beforeMs);
