@@ -35,6 +35,7 @@ export interface UplinkBenchOptions {
 const MB = 1_000_000;
 const DONE_MS = 900_000;
 const BEAT_MS = 500;
+const ALONE_MS = 4000;
 
 /** Runs `work` with a folder of its own, gone afterwards. */
 async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
@@ -134,6 +135,8 @@ export interface LinkResult {
   /** From the wish to say something until it is acknowledged, median of the runs' own. */
   journalP50Ms: number;
   journalP95Ms: number;
+  /** The same with no footage beside it: what the link, both disks and the machine take. */
+  journalAloneMs: number;
 }
 
 /** From the first byte of footage on, slow start included. */
@@ -144,7 +147,7 @@ export function benchLink(bitsPerS: number, options: UplinkBenchOptions): Promis
     for (let run = 0; run < runs; run += 1) {
       const result = await oneRun(path.join(folder, String(run)), bitsPerS, seconds, options);
       const used = `${(result.share * 100).toFixed(1)} % for footage, ${(result.wireShare * 100).toFixed(1)} % in all`;
-      const journal = `journal p50 ${result.journalP50Ms.toFixed(0)} ms, p95 ${result.journalP95Ms.toFixed(0)} ms`;
+      const journal = `journal p50 ${result.journalP50Ms.toFixed(0)} ms, p95 ${result.journalP95Ms.toFixed(0)} ms, alone ${result.journalAloneMs.toFixed(0)} ms`;
       say(`${bitsPerS / MB} Mbit/s, run ${run + 1}: ${used}; ${journal}`);
       results.push(result);
     }
@@ -154,6 +157,7 @@ export function benchLink(bitsPerS: number, options: UplinkBenchOptions): Promis
       wireShare: of((one) => one.wireShare),
       journalP50Ms: of((one) => one.journalP50Ms),
       journalP95Ms: of((one) => one.journalP95Ms),
+      journalAloneMs: of((one) => one.journalAloneMs),
     };
   });
 }
@@ -168,6 +172,7 @@ async function oneRun(folder: string, bitsPerS: number, seconds: number, options
   try {
     const pair = await Pair.start({ folder, fragments, fragmentBytes, within: link });
     try {
+      const alone = (await pair.unit.call<number[]>('beats', { forMs: ALONE_MS, everyMs: BEAT_MS })).sort((a, b) => a - b);
       await pair.pull(0, fragments);
       await until('footage flows', async () => (await pair.progress()).footageBytes > 0);
       const [before, wireBefore] = [await pair.progress(), await link.upBytes()];
@@ -178,6 +183,7 @@ async function oneRun(folder: string, bitsPerS: number, seconds: number, options
       trips.sort((a, b) => a - b);
       const at = (share: number): number => trips[Math.min(trips.length - 1, Math.floor(trips.length * share))] ?? Number.NaN;
       return {
+        journalAloneMs: median(alone),
         share: (after.footageBytes - before.footageBytes) / could,
         wireShare: (wireAfter - wireBefore) / could,
         journalP50Ms: at(0.5),

@@ -117,7 +117,7 @@ t.test('footage waits for a journal batch that is not out, and goes beside one t
   sent.catch(() => undefined);
   await clock.advance(10);
   test.same([...new Set(line.sent.map((one) => one.up))], ['journal', 'manifest', 'chunk']);
-  test.equal(line.of('chunk').length, 2, 'a window of 32 KiB');
+  test.equal(line.of('chunk').length, 4, 'a window of 32 KiB');
   test.equal(footage.underWayBytes, 32 * 1024);
 });
 
@@ -127,7 +127,7 @@ t.test('footage: never more in memory than the window and one fragment, and sile
   footage.open(line, 1024 * 1024);
   await clock.advance(25_000);
   test.ok(spool.reads <= 3, `${spool.reads} read`);
-  test.equal(line.of('chunk').length, 2, 'a chunk and the rest of its fragment, then no room for another');
+  test.equal(line.of('chunk').length, 4, 'a fragment in three chunks, one of the next, then no room for another');
   test.equal(counters.stalls, 0);
   await clock.advance(10_000);
   test.ok(counters.stalls > 0);
@@ -219,7 +219,7 @@ t.test('window: a thin link is full with a short queue, a fat one is filled, a l
   test.ok(far.use > 0.6, `after the way has become 400 ms longer: ${(far.use * 100).toFixed(0)} %`);
   const tiny = simulate(4, 300, 120_000, 1024 * 1024);
   test.ok(tiny.use > 0.8, `32 kbit/s: ${(tiny.use * 100).toFixed(0)} %`);
-  test.equal(new Window(1).bytes, 16 * 1024, 'one chunk at least');
+  test.equal(new Window(1).bytes, 8 * 1024, 'one chunk at least');
 });
 
 t.test(`window: bounds hold for any times (${fuzzCases(20)} runs)`, async (test) => {
@@ -231,7 +231,7 @@ t.test(`window: bounds hold for any times (${fuzzCases(20)} runs)`, async (test)
       nowMs += random.int(0, 500);
       window.acknowledged(nowMs - random.int(0, 3000), nowMs, random.pick(['part', 'receipt']));
       const { bytes, chunkBytes } = window;
-      if (bytes < 16 * 1024 || bytes > Math.max(16 * 1024, Math.min(credit, 8 * 1024 * 1024)) || chunkBytes > 120 * 1024)
+      if (bytes < 8 * 1024 || bytes > Math.max(8 * 1024, Math.min(credit, 8 * 1024 * 1024)) || chunkBytes > 120 * 1024)
         test.fail(`window ${bytes}`);
     }
   }
