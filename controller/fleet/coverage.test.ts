@@ -22,7 +22,7 @@ const stream = { unit: 'wagon-1', epoch: EPOCH, camera: 'front', rendition: 'ori
 function reel(index: number, fromS: number, gone: ReelTable['gone'] = null): ReelTable {
   const times = { start_mono_ms: 5000 + fromS * 1000, start_utc_ms: T0 + fromS * 1000, end_utc_ms: T0 + (fromS + 60) * 1000 };
   const about = { count: 60, bytes: 60_000, root: '', init_sha256: 'i', codec: 'avc1', lost_packets: 0, boot: 'b' };
-  return { ...stream, ...times, ...about, seq_first: index * 60, wall_source: 'gnss', wall_error_ms: 3, gone };
+  return { ...stream, ...times, ...about, seq_first: index * 60, wall_source: 'gnss', wall_error_ms: 3, catalog_seq: null, gone };
 }
 
 function fragment(seq: number, fromS: number): FragmentTable {
@@ -138,11 +138,14 @@ t.test('what is being recorded is neither footage nor a gap; before the first re
   t.same(await ask(20), [[at(-60), at(20), 'being-recorded']], 'nothing is known but that it records');
   await db
     .insertInto('epoch')
-    .values({ unit: 'wagon-1', epoch: EPOCH, journal_key_pem: '', next_seq: 1, head: '', started_utc_ms: T0, unit_certificate_pem: null })
+    .values({
+      ...{ unit: 'wagon-1', epoch: EPOCH, journal_key_pem: '', next_seq: 1, head: '', started_utc_ms: T0 },
+      ...{ unit_certificate_pem: null, packed_next: 0 },
+    })
     .execute();
-  const record = { run: 2, mono_ms: 5000, utc_ms: T0, type: 'genesis', body_json: '{}', text: '', hash: '', received_utc_ms: T0 };
+  const record = { run: 2, utc_ms: T0, type: 'genesis', body_json: '', received_utc_ms: T0 };
   await db
-    .insertInto('journal')
+    .insertInto('noted_record')
     .values({ unit: 'wagon-1', epoch: EPOCH, seq: 0, ...record })
     .execute();
   const before = [at(-60), at(0), 'configuration'];
@@ -182,20 +185,8 @@ t.test('a unit says how it is', async (t) => {
   t.match(await units.get('wagon-1'), { state: 'not-recording' });
   const body = JSON.stringify({ cameras: [{ camera: 'front', renditions: ['original'] }] });
   await db
-    .insertInto('journal')
-    .values({
-      unit: 'wagon-1',
-      epoch: EPOCH,
-      seq: 1,
-      run: 2,
-      mono_ms: 0,
-      utc_ms: 0,
-      type: 'run',
-      body_json: body,
-      text: '',
-      hash: '',
-      received_utc_ms: 0,
-    })
+    .insertInto('noted_record')
+    .values({ unit: 'wagon-1', epoch: EPOCH, seq: 1, run: 2, utc_ms: 0, type: 'run', body_json: body, received_utc_ms: 0 })
     .execute();
   await say(false, {});
   t.match(await units.get('wagon-1'), { state: 'offline', cameras: [{ id: 'front', state: 'unknown' }] });

@@ -242,11 +242,10 @@ export class CoverageReader {
   /** When the journal's first record of each of the unit's spools was written; the earliest, by the clock it then had. */
   async #unitBorn(unit: string): Promise<UtcMs | undefined> {
     const first = await this.#db
-      .selectFrom('epoch')
-      .innerJoin('journal', (join) => join.onRef('journal.unit', '=', 'epoch.unit').onRef('journal.epoch', '=', 'epoch.epoch'))
-      .select((eb) => eb.fn.min('journal.utc_ms').as('ms'))
-      .where('epoch.unit', '=', unit)
-      .where('journal.seq', '=', 0)
+      .selectFrom('noted_record')
+      .select((eb) => eb.fn.min('utc_ms').as('ms'))
+      .where('unit', '=', unit)
+      .where('type', '=', 'genesis')
       .executeTakeFirst();
     return first?.ms === null || first?.ms === undefined ? undefined : Number(first.ms);
   }

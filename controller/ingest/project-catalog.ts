@@ -47,6 +47,7 @@ export async function projectCatalog(projected: Projected, record: JournalRecord
     init_sha256: body.initSha256,
     codec: body.codec,
     lost_packets: body.lostPackets,
+    catalog_seq: record.seq,
     gone: null,
   });
 }

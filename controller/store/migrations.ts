@@ -6,6 +6,7 @@ import { type CreateTableBuilder, type Kysely, type Migration, type MigrationPro
 import { createEvents } from './migration-events.js';
 import { createEvidence } from './migration-evidence.js';
 import { createLive } from './migration-live.js';
+import { createSegments } from './migration-segments.js';
 import { createWorkers } from './migration-workers.js';
 
 type Columns = Record<string, 'text' | 'integer' | 'double precision'>;
@@ -294,5 +295,6 @@ export const migrations: MigrationProvider = {
     '0008-evidence': EVIDENCE,
     '0009-live': { up: (db) => atOnce(db, createLive) },
     '0010-events': EVENTS,
+    '0011-segments': { up: (db) => atOnce(db, createSegments) },
   }),
 };
