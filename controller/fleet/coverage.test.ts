@@ -7,6 +7,7 @@ import { silentLog } from '@longroof/base/log';
 import { fuzzCases, seededRandom, testSeed } from '@longroof/base/random';
 import t from 'tap';
 import { openStore } from '../store/open.js';
+import { insertReels } from '../store/reels.js';
 import type { FragmentTable, ReelTable } from '../store/tables.js';
 import { CoverageReader } from './coverage.js';
 import { type GapSpan, type IslandSpan, layLine, type ReelSpan } from './coverage-line.js';
@@ -65,10 +66,7 @@ async function open(name: string) {
 t.test('coverage: where footage is, why there is none', async (t) => {
   const db = await open('coverage');
   // Six minutes: disposed; pulled; on the wagon, half of it pulled; unreachable; on the wagon; not yet reported, 20 s of it pulled.
-  await db
-    .insertInto('reel')
-    .values([reel(0, 0, 'expired'), reel(1, 60, 'released'), reel(2, 120), reel(3, 240)])
-    .execute();
+  await db.transaction().execute((trx) => insertReels(trx, [reel(0, 0, 'expired'), reel(1, 60, 'released'), reel(2, 120), reel(3, 240)]));
   const seqs = [...Array(60).keys()].map((n) => n + 60).concat([...Array(30).keys()].map((n) => n + 120));
   await db
     .insertInto('fragment')
@@ -155,7 +153,7 @@ t.test('what is being recorded is neither footage nor a gap; before the first re
     [before, [at(0), at(450), 'not-yet-reported'], [at(450), at(600), 'being-recorded']],
     'no longer than a reel takes',
   );
-  await db.insertInto('reel').values(reel(0, 0)).execute();
+  await db.transaction().execute((trx) => insertReels(trx, [reel(0, 0)]));
   t.same(await ask(70), [before, [at(60), at(70), 'being-recorded']]);
   await db.updateTable('unit').set({ online: 0 }).execute();
   t.same(await ask(70), [before, [at(60), at(70), 'not-yet-reported']], 'of a wagon that is away nothing is known');

@@ -1,8 +1,10 @@
 /**
  * The steps that make the tables of `tables.ts`, in order; a step that has run anywhere is never changed again. Column types are the
- * portable subset: `text`, `integer` (32 bits) and `double precision`, which holds every whole number that JavaScript can.
+ * portable subset: `text`, `integer` (32 bits), `double precision`, which holds every whole number that
+ * JavaScript can, and `blob` (PostgreSQL's `bytea`).
  */
 import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
+import { createCatalog } from './migration-catalog.js';
 import { createEvents } from './migration-events.js';
 import { createEvidence } from './migration-evidence.js';
 import { createLive } from './migration-live.js';
@@ -296,5 +298,6 @@ export const migrations: MigrationProvider = {
     '0009-live': { up: (db) => atOnce(db, createLive) },
     '0010-events': EVENTS,
     '0011-segments': { up: (db) => atOnce(db, createSegments) },
+    '0012-catalog': { up: (db) => atOnce(db, createCatalog) },
   }),
 };

@@ -1,4 +1,9 @@
-/** Tables of the journals: all records in segments, and those that are asked for by themselves once more, without their bytes. */
+/**
+ * Tables of the journals: all records in segments, those that are asked for by themselves once more, without their bytes, and the reels of
+ * which they tell.
+ */
+import type { Rendition, WallSource } from '@longroof/protocol/fragment';
+import type { Generated } from 'kysely';
 
 /** Records that follow each other, of one life of a unit's spool; see `segment.ts`. */
 export interface SegmentTable {
@@ -22,4 +27,39 @@ export interface NotedRecordTable {
   /** Empty for types whose body nobody asks for. */
   body_json: string;
   received_utc_ms: number;
+}
+
+/** A stream of one life of a unit's spool, by a short name. */
+export interface StreamTable {
+  id: Generated<number>;
+  unit: string;
+  epoch: string;
+  camera: string;
+  rendition: Rendition;
+}
+
+/** Init segments and codecs of reels, by a short name. */
+export interface StreamInitTable {
+  id: Generated<number>;
+  sha256: string;
+  codec: string;
+}
+
+/** What `reel` shows, as it is kept: one catalogue record of a unit. */
+export interface CatalogTable {
+  stream: number;
+  run: number;
+  seq_first: number;
+  count: number;
+  start_mono_ms: number;
+  start_utc_ms: number;
+  duration_ms: number;
+  wall_source: WallSource;
+  wall_error_ms: number;
+  bytes: number;
+  lost_packets: number;
+  root: Uint8Array;
+  init: number;
+  catalog_seq: number | null;
+  gone: 'released' | 'expired' | 'lost' | null;
 }

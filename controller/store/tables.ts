@@ -5,7 +5,7 @@
 import type { PullRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import type { AlarmTable, ConfigurationTable, ContradictionTable, CountersignedTable, SignerTable } from './tables-evidence.js';
-import type { NotedRecordTable, SegmentTable } from './tables-journal.js';
+import type { CatalogTable, NotedRecordTable, SegmentTable, StreamInitTable, StreamTable } from './tables-journal.js';
 import type { EventTable, HoldTable, LiveTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
 
 export interface UnitTable {
@@ -60,7 +60,7 @@ export interface AnchorTable {
   error_ms: number;
 }
 
-/** One closed reel on the wagon, from its catalogue record. */
+/** One closed reel on the wagon, from its catalogue record: a view of `catalog` and the names of its stream. */
 export interface ReelTable {
   unit: string;
   epoch: string;
@@ -250,6 +250,9 @@ export interface Tables {
   noted_record: NotedRecordTable;
   run: RunTable;
   anchor: AnchorTable;
+  stream: StreamTable;
+  stream_init: StreamInitTable;
+  catalog: CatalogTable;
   reel: ReelTable;
   gap: GapTable;
   event: EventTable;
