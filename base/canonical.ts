@@ -2,7 +2,7 @@
  * Canonical JSON (the subset of RFC 8785 we use): object keys in code-unit order, no white space, numbers as ECMAScript
  * prints them, `undefined` members left out. What is hashed or signed is always these bytes.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { Fault } from './errors.js';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -32,5 +32,7 @@ export function sha256(...parts: readonly (Uint8Array | string)[]): Buffer {
 }
 
 export function sha256Hex(...parts: readonly (Uint8Array | string)[]): string {
-  return sha256(...parts).toString('hex');
+  const [only, ...others] = parts;
+  // In one call, without an object to be collected: half the time for a text of some hundred characters.
+  return only !== undefined && others.length === 0 ? hash('sha256', only, 'hex') : sha256(...parts).toString('hex');
 }

@@ -1,8 +1,10 @@
 /**
  * Which records of a unit's journal an export needs, as stretches that begin and end with a checkpoint, so that every record in them
- * stands under a signature. Reads the database only; memory is a page of records at a time.
+ * stands under a signature. Reads the database only; memory is a segment of records at a time.
  */
 import type { UtcMs } from '@longroof/base/clock';
+import { assert } from '@longroof/base/errors';
+import { recordsAt, recordsOf } from '../store/journal.js';
 import type { Db } from '../store/open.js';
 import type { ReelTable } from '../store/tables.js';
 
@@ -39,9 +41,6 @@ export interface Wanted {
   reels: readonly ReelTable[];
 }
 
-const PAGE = 500;
-/** Catalogue records that are looked through for the reels of a pull: some days of sixteen streams. */
-const CATALOGS_MAX = 100_000;
 const POINTS_MAX = 20_000;
 
 export class RecordReader {
@@ -54,7 +53,7 @@ export class RecordReader {
   /** Stretches in order, none touching another. */
   async segments(wanted: Wanted): Promise<Segment[]> {
     const stretches: Stretch[] = [{ first: 0, last: 0 }];
-    const catalogs = await this.#catalogs(wanted);
+    const catalogs = catalogsOf(wanted);
     if (catalogs) stretches.push(catalogs);
     for (const seq of await this.#points(wanted)) stretches.push({ first: seq, last: seq });
     const whole: Stretch[] = [];
@@ -73,72 +72,8 @@ export class RecordReader {
 
   /** The records' own bytes, a line each. */
   async *lines({ unit, epoch }: { unit: string; epoch: string }, { first, last }: Stretch): AsyncGenerator<Buffer, void, undefined> {
-    for (let next = first; next <= last; next += PAGE) {
-      const rows = await this.#db
-        .selectFrom('journal')
-        .select('text')
-        .where('unit', '=', unit)
-        .where('epoch', '=', epoch)
-        .where('seq', '>=', next)
-        .where('seq', '<=', Math.min(last, next + PAGE - 1))
-        .orderBy('seq')
-        .execute();
-      if (rows.length > 0) yield Buffer.from(`${rows.map((row) => row.text).join('\n')}\n`);
-    }
-  }
-
-  /** From the first to the last catalogue record of the pull's reels: what lies between shows that nothing was left out. */
-  async #catalogs({ unit, epoch, reels }: Wanted): Promise<Stretch | undefined> {
-    const open = new Map(reels.map((reel) => [reelName(reel), reel]));
-    if (open.size === 0) return undefined;
-    const runs = [...reels].sort((a, b) => a.run - b.run || a.start_mono_ms - b.start_mono_ms);
-    let next = await this.#recordAt(unit, epoch, runs[0] as ReelTable);
-    const seqs: number[] = [];
-    for (let looked = 0; looked < CATALOGS_MAX && open.size > 0; looked += PAGE) {
-      const rows = await this.#db
-        .selectFrom('journal')
-        .select(['seq', 'body_json'])
-        .where('unit', '=', unit)
-        .where('type', '=', 'catalog')
-        .where('epoch', '=', epoch)
-        .where('seq', '>=', next)
-        .orderBy('seq')
-        .limit(PAGE)
-        .execute();
-      for (const row of rows) {
-        const body = JSON.parse(row.body_json) as { camera: string; rendition: string; run: number; seqFirst: number };
-        if (open.delete(reelName({ ...body, seq_first: body.seqFirst }))) seqs.push(row.seq);
-        next = row.seq + 1;
-      }
-      if (rows.length < PAGE) break;
-    }
-    const [first] = seqs;
-    return first === undefined ? undefined : { first, last: seqs.at(-1) ?? first };
-  }
-
-  /** The first record that was written when the reel had begun; order of seq is order of run and, within it, of monotonic time. */
-  async #recordAt(unit: string, epoch: string, { run, start_mono_ms }: ReelTable): Promise<number> {
-    const top = await this.#db
-      .selectFrom('epoch')
-      .select('next_seq')
-      .where('unit', '=', unit)
-      .where('epoch', '=', epoch)
-      .executeTakeFirst();
-    let low = 0;
-    let high = top?.next_seq ?? 0;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      const row = await this.#db
-        .selectFrom('journal')
-        .select(['run', 'mono_ms'])
-        .where('unit', '=', unit)
-        .where('epoch', '=', epoch)
-        .where('seq', '=', middle)
-        .executeTakeFirst();
-      if (row && (row.run < run || (row.run === run && row.mono_ms < start_mono_ms))) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    for await (const records of recordsOf(this.#db, { unit, epoch }, first, last))
+      if (records.length > 0) yield Buffer.from(`${records.map((record) => record.text).join('\n')}\n`);
   }
 
   /** Single records: runs and clocks of the footage, gaps of its cameras in the pull's time, what the unit said of the pull. */
@@ -174,7 +109,7 @@ export class RecordReader {
 
   #records({ unit, epoch }: Pick<Wanted, 'unit' | 'epoch'>, type: string) {
     return this.#db
-      .selectFrom('journal')
+      .selectFrom('noted_record')
       .select(['seq', 'body_json'])
       .where('unit', '=', unit)
       .where('type', '=', type)
@@ -199,26 +134,37 @@ export class RecordReader {
 
   /** From the checkpoint before a stretch, or the journal's beginning, to the first one after it, or its end as it is here. */
   async #signed({ unit, epoch }: Wanted, { first, last }: Stretch): Promise<Stretch | undefined> {
-    const at = (order: 'asc' | 'desc') =>
-      this.#db.selectFrom('journal').select('seq').where('unit', '=', unit).where('epoch', '=', epoch).orderBy('seq', order).limit(1);
-    const before = await at('desc').where('type', '=', 'checkpoint').where('seq', '<=', first).executeTakeFirst();
-    const after = await at('asc').where('type', '=', 'checkpoint').where('seq', '>', last).executeTakeFirst();
-    const end = after ?? (await at('desc').executeTakeFirst());
-    return end && { first: before?.seq ?? 0, last: end.seq };
+    const checkpoints = (order: 'asc' | 'desc') =>
+      this.#db
+        .selectFrom('noted_record')
+        .select('seq')
+        .where('unit', '=', unit)
+        .where('type', '=', 'checkpoint')
+        .where('epoch', '=', epoch)
+        .orderBy('seq', order)
+        .limit(1);
+    const before = await checkpoints('desc').where('seq', '<=', first).executeTakeFirst();
+    const after = await checkpoints('asc').where('seq', '>', last).executeTakeFirst();
+    const end = after?.seq ?? (await this.#last(unit, epoch));
+    return end === undefined ? undefined : { first: before?.seq ?? 0, last: end };
+  }
+
+  /** Undefined where there is no record yet. */
+  async #last(unit: string, epoch: string): Promise<number | undefined> {
+    const rows = this.#db.selectFrom('segment').select('seq_last').where('unit', '=', unit).where('epoch', '=', epoch);
+    return (await rows.orderBy('seq_first', 'desc').limit(1).executeTakeFirst())?.seq_last;
   }
 
   async #received({ unit, epoch }: Wanted, seq: number): Promise<UtcMs> {
-    const row = await this.#db
-      .selectFrom('journal')
-      .select('received_utc_ms')
-      .where('unit', '=', unit)
-      .where('epoch', '=', epoch)
-      .where('seq', '=', seq)
-      .executeTakeFirstOrThrow();
-    return row.received_utc_ms;
+    const record = (await recordsAt(this.#db, { unit, epoch }, [seq])).get(seq);
+    assert(record, 'the last record of a stretch is here');
+    return record.receivedUtcMs;
   }
 }
 
-function reelName(reel: { camera: string; rendition: string; run: number; seq_first: number }): string {
-  return `${reel.camera}.${reel.rendition}/${reel.run}/${reel.seq_first}`;
+/** From the first to the last catalogue record of the pull's reels: what lies between shows that nothing was left out. */
+function catalogsOf({ reels }: Wanted): Stretch | undefined {
+  const seqs = reels.flatMap(({ catalog_seq: seq }) => (seq === null ? [] : [seq])).sort((a, b) => a - b);
+  const [first] = seqs;
+  return first === undefined ? undefined : { first, last: seqs.at(-1) ?? first };
 }

@@ -2,6 +2,7 @@
 import { type Clock, rfc3339 } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { Kysely } from 'kysely';
+import { recordsAt } from '../store/journal.js';
 import type { Db } from '../store/open.js';
 import type { Tables } from '../store/tables.js';
 import type { AlarmTable } from '../store/tables-evidence.js';
@@ -84,22 +85,15 @@ export class Alarms {
     const [first] = others;
     if (!first) return { before: null, records: [] };
     const seqs = [...new Set([first.seq - 1, ...others.map((row) => row.seq)])];
-    const stored = await this.#db
-      .selectFrom('journal')
-      .select(['seq', 'text'])
-      .where('unit', '=', unit)
-      .where('epoch', '=', epoch)
-      .where('seq', 'in', seqs)
-      .execute();
-    const texts = new Map(stored.map((row) => [row.seq, row.text]));
+    const stored = await recordsAt(this.#db, { unit, epoch }, seqs);
     const records = others.map((row) => ({
       seq: row.seq,
-      stored: texts.get(row.seq) ?? null,
+      stored: stored.get(row.seq)?.text ?? null,
       other: row.text,
       received: rfc3339(row.received_utc_ms),
       signed: row.signed === 1,
     }));
-    return { before: texts.get(first.seq - 1) ?? null, records };
+    return { before: stored.get(first.seq - 1)?.text ?? null, records };
   }
 }
 

@@ -7,6 +7,7 @@ import { silentLog } from '@longroof/base/log';
 import { fuzzCases, seededRandom, testSeed } from '@longroof/base/random';
 import t from 'tap';
 import { openStore } from '../store/open.js';
+import { insertReels } from '../store/reels.js';
 import type { FragmentTable, ReelTable } from '../store/tables.js';
 import { CoverageReader } from './coverage.js';
 import { type GapSpan, type IslandSpan, layLine, type ReelSpan } from './coverage-line.js';
@@ -22,7 +23,7 @@ const stream = { unit: 'wagon-1', epoch: EPOCH, camera: 'front', rendition: 'ori
 function reel(index: number, fromS: number, gone: ReelTable['gone'] = null): ReelTable {
   const times = { start_mono_ms: 5000 + fromS * 1000, start_utc_ms: T0 + fromS * 1000, end_utc_ms: T0 + (fromS + 60) * 1000 };
   const about = { count: 60, bytes: 60_000, root: '', init_sha256: 'i', codec: 'avc1', lost_packets: 0, boot: 'b' };
-  return { ...stream, ...times, ...about, seq_first: index * 60, wall_source: 'gnss', wall_error_ms: 3, gone };
+  return { ...stream, ...times, ...about, seq_first: index * 60, wall_source: 'gnss', wall_error_ms: 3, catalog_seq: null, gone };
 }
 
 function fragment(seq: number, fromS: number): FragmentTable {
@@ -65,10 +66,7 @@ async function open(name: string) {
 t.test('coverage: where footage is, why there is none', async (t) => {
   const db = await open('coverage');
   // Six minutes: disposed; pulled; on the wagon, half of it pulled; unreachable; on the wagon; not yet reported, 20 s of it pulled.
-  await db
-    .insertInto('reel')
-    .values([reel(0, 0, 'expired'), reel(1, 60, 'released'), reel(2, 120), reel(3, 240)])
-    .execute();
+  await db.transaction().execute((trx) => insertReels(trx, [reel(0, 0, 'expired'), reel(1, 60, 'released'), reel(2, 120), reel(3, 240)]));
   const seqs = [...Array(60).keys()].map((n) => n + 60).concat([...Array(30).keys()].map((n) => n + 120));
   await db
     .insertInto('fragment')
@@ -138,11 +136,14 @@ t.test('what is being recorded is neither footage nor a gap; before the first re
   t.same(await ask(20), [[at(-60), at(20), 'being-recorded']], 'nothing is known but that it records');
   await db
     .insertInto('epoch')
-    .values({ unit: 'wagon-1', epoch: EPOCH, journal_key_pem: '', next_seq: 1, head: '', started_utc_ms: T0, unit_certificate_pem: null })
+    .values({
+      ...{ unit: 'wagon-1', epoch: EPOCH, journal_key_pem: '', next_seq: 1, head: '', started_utc_ms: T0 },
+      ...{ unit_certificate_pem: null, packed_next: 0 },
+    })
     .execute();
-  const record = { run: 2, mono_ms: 5000, utc_ms: T0, type: 'genesis', body_json: '{}', text: '', hash: '', received_utc_ms: T0 };
+  const record = { run: 2, utc_ms: T0, type: 'genesis', body_json: '', received_utc_ms: T0 };
   await db
-    .insertInto('journal')
+    .insertInto('noted_record')
     .values({ unit: 'wagon-1', epoch: EPOCH, seq: 0, ...record })
     .execute();
   const before = [at(-60), at(0), 'configuration'];
@@ -152,7 +153,7 @@ t.test('what is being recorded is neither footage nor a gap; before the first re
     [before, [at(0), at(450), 'not-yet-reported'], [at(450), at(600), 'being-recorded']],
     'no longer than a reel takes',
   );
-  await db.insertInto('reel').values(reel(0, 0)).execute();
+  await db.transaction().execute((trx) => insertReels(trx, [reel(0, 0)]));
   t.same(await ask(70), [before, [at(60), at(70), 'being-recorded']]);
   await db.updateTable('unit').set({ online: 0 }).execute();
   t.same(await ask(70), [before, [at(60), at(70), 'not-yet-reported']], 'of a wagon that is away nothing is known');
@@ -182,20 +183,8 @@ t.test('a unit says how it is', async (t) => {
   t.match(await units.get('wagon-1'), { state: 'not-recording' });
   const body = JSON.stringify({ cameras: [{ camera: 'front', renditions: ['original'] }] });
   await db
-    .insertInto('journal')
-    .values({
-      unit: 'wagon-1',
-      epoch: EPOCH,
-      seq: 1,
-      run: 2,
-      mono_ms: 0,
-      utc_ms: 0,
-      type: 'run',
-      body_json: body,
-      text: '',
-      hash: '',
-      received_utc_ms: 0,
-    })
+    .insertInto('noted_record')
+    .values({ unit: 'wagon-1', epoch: EPOCH, seq: 1, run: 2, utc_ms: 0, type: 'run', body_json: body, received_utc_ms: 0 })
     .execute();
   await say(false, {});
   t.match(await units.get('wagon-1'), { state: 'offline', cameras: [{ id: 'front', state: 'unknown' }] });

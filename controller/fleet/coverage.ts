@@ -74,19 +74,8 @@ export class CoverageReader {
     return [...streams.keys()].sort().map((key) => streams.get(key) as CameraStream);
   }
 
-  /** From one to the next by the index, however many reels each has. */
-  async #recorded(unit: string): Promise<StreamName[]> {
-    const streams: StreamName[] = [];
-    let last: StreamName = { camera: '', rendition: 'original' };
-    while (streams.length < STREAMS_MAX) {
-      const { rows } = await sql<StreamName>`
-        select camera, rendition from reel where unit = ${unit} and (camera, rendition) > (${last.camera}, ${last.rendition})
-        order by camera, rendition limit 1`.execute(this.#db);
-      if (!rows[0]) break;
-      last = rows[0];
-      streams.push(last);
-    }
-    return streams;
+  #recorded(unit: string): Promise<StreamName[]> {
+    return this.#db.selectFrom('stream').select(['camera', 'rendition']).distinct().where('unit', '=', unit).limit(STREAMS_MAX).execute();
   }
 
   async #line(asked: Asked, stream: StreamName, recording: boolean): Promise<Line> {
@@ -215,38 +204,47 @@ export class CoverageReader {
 
   /** The earliest that the journal tells of a stream, by a clock worth the name. */
   async #born(unit: string, { camera, rendition }: StreamName): Promise<UtcMs | undefined> {
-    const reel = await this.#db
-      .selectFrom('reel')
-      .select('start_utc_ms as ms')
-      .where('unit', '=', unit)
-      .where('camera', '=', camera)
-      .where('rendition', '=', rendition)
-      .where('wall_source', '!=', 'none')
-      .orderBy('start_utc_ms')
-      .limit(1)
-      .executeTakeFirst();
-    if (!reel) return this.#unitBorn(unit);
+    const bornMs = await this.#firstReel(unit, { camera, rendition });
+    if (bornMs === undefined) return this.#unitBorn(unit);
     const gap = await this.#db
       .selectFrom('gap')
       .select('from_utc_ms as ms')
       .where('unit', '=', unit)
       .where('camera', '=', camera)
       .where('rendition', '=', rendition)
-      .where('from_utc_ms', '<', reel.ms)
+      .where('from_utc_ms', '<', bornMs)
       .orderBy('from_utc_ms')
       .limit(1)
       .executeTakeFirst();
-    return Math.min(reel.ms, gap?.ms ?? reel.ms);
+    return Math.min(bornMs, gap?.ms ?? bornMs);
+  }
+
+  /** In each life of the unit's spool by the index, however many reels it has. */
+  async #firstReel(unit: string, { camera, rendition }: StreamName): Promise<UtcMs | undefined> {
+    const streams = this.#db.selectFrom('stream').select('id').where('unit', '=', unit);
+    const lives = await streams.where('camera', '=', camera).where('rendition', '=', rendition).execute();
+    let bornMs: UtcMs | undefined;
+    for (const { id } of lives) {
+      const first = await this.#db
+        .selectFrom('catalog')
+        .select('start_utc_ms as ms')
+        .where('stream', '=', id)
+        .where('wall_source', '!=', 'none')
+        .orderBy('start_utc_ms')
+        .limit(1)
+        .executeTakeFirst();
+      if (first) bornMs = Math.min(bornMs ?? first.ms, first.ms);
+    }
+    return bornMs;
   }
 
   /** When the journal's first record of each of the unit's spools was written; the earliest, by the clock it then had. */
   async #unitBorn(unit: string): Promise<UtcMs | undefined> {
     const first = await this.#db
-      .selectFrom('epoch')
-      .innerJoin('journal', (join) => join.onRef('journal.unit', '=', 'epoch.unit').onRef('journal.epoch', '=', 'epoch.epoch'))
-      .select((eb) => eb.fn.min('journal.utc_ms').as('ms'))
-      .where('epoch.unit', '=', unit)
-      .where('journal.seq', '=', 0)
+      .selectFrom('noted_record')
+      .select((eb) => eb.fn.min('utc_ms').as('ms'))
+      .where('unit', '=', unit)
+      .where('type', '=', 'genesis')
       .executeTakeFirst();
     return first?.ms === null || first?.ms === undefined ? undefined : Number(first.ms);
   }

@@ -22,7 +22,7 @@ export function readStatusJson(json: string | null): StatusMessage | undefined {
 /** By `streamText`, in order of name. */
 export async function streamsOf(db: Db, unit: string, status: StatusMessage | undefined): Promise<CameraStream[]> {
   const runs = await db
-    .selectFrom('journal')
+    .selectFrom('noted_record')
     .select('body_json')
     .where('unit', '=', unit)
     .where('type', '=', 'run')
@@ -39,7 +39,7 @@ export async function streamsOf(db: Db, unit: string, status: StatusMessage | un
 /** Bodies of the newest `run` record of each unit, by unit; none where it has said none. */
 export async function newestRuns(db: Db, units: readonly string[]): Promise<Map<string, string>> {
   const ranked = db
-    .selectFrom('journal')
+    .selectFrom('noted_record')
     .select(['unit', 'body_json'])
     .select(sql<number>`row_number() over (partition by unit order by received_utc_ms desc, seq desc)`.as('place'))
     .where('unit', 'in', units)

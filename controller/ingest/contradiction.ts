@@ -5,6 +5,7 @@
 import { createPublicKey } from 'node:crypto';
 import { checkpointBytes, type JournalBatch, type JournalRecord, recordText, verifyBytes } from '@longroof/protocol/journal';
 import type { Transaction } from 'kysely';
+import { recordsOf } from '../store/journal.js';
 import type { EpochTable, Tables } from '../store/tables.js';
 
 /** Of one life of a spool; a unit that goes on sending what is refused fills nothing. */
@@ -42,15 +43,9 @@ interface Hashed {
 /** Those that are not the ones which are stored. */
 async function otherRecords(trx: Transaction<Tables>, unit: string, batch: JournalBatch): Promise<Hashed[]> {
   const first = (batch.records[0] as JournalRecord).seq;
-  const rows = await trx
-    .selectFrom('journal')
-    .select(['seq', 'hash'])
-    .where('unit', '=', unit)
-    .where('epoch', '=', batch.epoch)
-    .where('seq', '>=', first)
-    .where('seq', '<', first + batch.records.length)
-    .execute();
-  const stored = new Map(rows.map((row) => [row.seq, row.hash]));
+  const stored = new Map<number, string>();
+  for await (const records of recordsOf(trx, { unit, epoch: batch.epoch }, first, first + batch.records.length - 1))
+    for (const { seq, hash } of records) stored.set(seq, hash);
   const hashed = batch.records.map((record, index) => ({ record, hash: batch.records[index + 1]?.prev ?? batch.head }));
   return hashed.filter(({ record, hash }) => stored.get(record.seq) !== hash);
 }

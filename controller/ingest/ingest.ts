@@ -23,6 +23,7 @@ import { JournalLane } from './journal.js';
 import { LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.js';
 import { LeaseTable } from './lease-table.js';
 import { LiveWatch } from './live-watch.js';
+import { JournalPacker } from './pack-journal.js';
 import { PullWatch } from './pull-watch.js';
 import { Refusals } from './refusals.js';
 import { Units } from './units.js';
@@ -82,6 +83,7 @@ class IngestService implements Ingest {
   readonly #committer: Committer;
   readonly #footage: FootageLane;
   readonly #journal: JournalLane;
+  readonly #packer: JournalPacker;
   readonly #desired: DesiredSender;
   readonly #units: Units;
   readonly #certificates: CertificateWatch;
@@ -114,6 +116,7 @@ class IngestService implements Ingest {
     this.#committer = new Committer(this.#context, (unit) => this.#nextPulls(unit));
     this.#footage = new FootageLane(this.#context, this.#committer);
     this.#journal = new JournalLane(this.#context);
+    this.#packer = new JournalPacker(this.#context);
     this.#desired = new DesiredSender(this.#context);
     this.#units = new Units(this.#context);
     const links = () => this.#links.values();
@@ -161,6 +164,7 @@ class IngestService implements Ingest {
     await this.#context.broker.stop();
     this.#units.stop();
     await this.#committer.idle();
+    await this.#packer.stop();
     await this.#context.refusals.stop();
   }
 
@@ -258,8 +262,9 @@ class IngestService implements Ingest {
       await sendLastCountersigned(this.#context, link);
       return this.#desired.send(link);
     }
-    const { epoch, next, endedPulls, countersigned } = await this.#journal.take(link, payload);
+    const { epoch, next, endedPulls, loose, countersigned } = await this.#journal.take(link, payload);
     await sendAck(this.#context, link, { what: 'journal', epoch, next });
+    this.#packer.loose({ unit: link.unit, epoch }, loose);
     if (countersigned !== undefined) await sendCountersigned(this.#context, link, countersigned);
     if (endedPulls) this.#nextPulls(link.unit);
   }

@@ -16,7 +16,7 @@ import {
 } from '@longroof/protocol/journal';
 import { keyId } from '@longroof/protocol/signed';
 import type { Transaction } from 'kysely';
-import { insertMany } from '../store/many.js';
+import { keepRecords, notedRows, noteRecords, recordsOf } from '../store/journal.js';
 import type { EpochTable, Tables } from '../store/tables.js';
 import { enterAlarm } from './alarms.js';
 import type { Context, Link } from './context.js';
@@ -37,6 +37,8 @@ export interface JournalResult {
   next: number;
   /** Pulls that may have come to their end. */
   endedPulls: boolean;
+  /** Records that are kept as they came, not yet packed together. */
+  loose: number;
   /** The newest checkpoint among what is new, with the centre's signature, as it goes to the unit. */
   countersigned?: string | undefined;
 }
@@ -87,12 +89,12 @@ export class JournalLane {
     const first = batch.records[0] as JournalRecord;
     if (first.seq > epoch.next_seq) {
       counters.journalHoles += 1;
-      return { epoch: batch.epoch, next: epoch.next_seq, endedPulls: false };
+      return { epoch: batch.epoch, next: epoch.next_seq, endedPulls: false, loose: 0 };
     }
     const fresh = batch.records.filter((record) => record.seq >= epoch.next_seq);
     await this.#compare(trx, link.unit, batch, epoch.next_seq);
     const next = fresh[0];
-    if (!next) return { epoch: batch.epoch, next: epoch.next_seq, endedPulls: false };
+    if (!next) return { epoch: batch.epoch, next: epoch.next_seq, endedPulls: false, loose: 0 };
     if (next.prev !== epoch.head) throw fork(next.seq);
     checkCheckpoints(link.unit, epoch, fresh);
     if (!known) await trx.insertInto('epoch').values(epoch).execute();
@@ -113,7 +115,7 @@ export class JournalLane {
       .where('epoch', '=', batch.epoch)
       .execute();
     counters.journalRecords += fresh.length;
-    return { epoch: batch.epoch, next: last.seq + 1, endedPulls, countersigned };
+    return { epoch: batch.epoch, next: last.seq + 1, endedPulls, loose: last.seq + 1 - epoch.packed_next, countersigned };
   }
 
   /** What came before and comes again must be the same. */
@@ -121,16 +123,8 @@ export class JournalLane {
     const first = batch.records[0] as JournalRecord;
     const end = Math.min(next, first.seq + batch.records.length);
     if (first.seq >= end) return;
-    const rows = await trx
-      .selectFrom('journal')
-      .select(['seq', 'hash'])
-      .where('unit', '=', unit)
-      .where('epoch', '=', batch.epoch)
-      .where('seq', '>=', first.seq)
-      .where('seq', '<', end)
-      .orderBy('seq')
-      .execute();
-    for (const row of rows) if (row.hash !== hashOf(batch, row.seq - first.seq)) throw fork(row.seq);
+    for await (const records of recordsOf(trx, { unit, epoch: batch.epoch }, first.seq, end - 1))
+      for (const { seq, hash } of records) if (hash !== hashOf(batch, seq - first.seq)) throw fork(seq);
   }
 
   #alarm(link: Link, batch: JournalBatch, fault: Fault): Promise<void> {
@@ -192,6 +186,7 @@ function newEpoch(link: Link, batch: JournalBatch, nowMs: UtcMs): EpochTable {
     head: GENESIS_PREV,
     started_utc_ms: nowMs,
     unit_certificate_pem: link.certificatePem ?? null,
+    packed_next: 0,
   };
 }
 
@@ -215,25 +210,15 @@ async function insertRecords(
   { batch, fresh, texts, nowMs }: { batch: JournalBatch; fresh: readonly JournalRecord[]; texts: readonly string[]; nowMs: UtcMs },
 ): Promise<void> {
   const offset = batch.records.length - fresh.length;
-  const rows = fresh.map((record, index) => {
+  const life = { unit, epoch: batch.epoch };
+  const kept = fresh.map((record, index) => {
     const text = texts[offset + index] as string;
     if (text.length > RECORD_BYTES_MAX)
       throw new Fault('too-large', 'LR_JOURNAL_RECORD', `journal record ${record.seq} is too large`, {
         detail: { limit: RECORD_BYTES_MAX },
       });
-    return {
-      unit,
-      epoch: batch.epoch,
-      seq: record.seq,
-      run: record.run,
-      mono_ms: record.monoMs,
-      utc_ms: record.wall.utcMs,
-      type: record.type,
-      body_json: JSON.stringify(record.body),
-      text,
-      hash: hashOf(batch, offset + index),
-      received_utc_ms: nowMs,
-    };
+    return { seq: record.seq, text, hash: hashOf(batch, offset + index), receivedUtcMs: nowMs };
   });
-  await insertMany(trx, 'journal', rows);
+  await keepRecords(trx, life, kept);
+  await noteRecords(trx, notedRows(life, fresh, nowMs));
 }

@@ -1,7 +1,7 @@
 /** `catalog`: one closed reel on the wagon, dated as well as is known now. */
 import { isWallClaim } from '@longroof/protocol/fragment';
 import type { JournalRecord } from '@longroof/protocol/journal';
-import { insertMany } from '../store/many.js';
+import { insertReels } from '../store/reels.js';
 import { checkBody, isText, streamRules } from './body.js';
 import type { Projected } from './project.js';
 import { isCount, isHex64, isReal } from './read-message.js';
@@ -47,10 +47,11 @@ export async function projectCatalog(projected: Projected, record: JournalRecord
     init_sha256: body.initSha256,
     codec: body.codec,
     lost_packets: body.lostPackets,
+    catalog_seq: record.seq,
     gone: null,
   });
 }
 
 export async function writeReels({ trx, reels }: Projected): Promise<void> {
-  await insertMany(trx, 'reel', reels, ['unit', 'epoch', 'camera', 'rendition', 'run', 'seq_first']);
+  await insertReels(trx, reels);
 }

@@ -54,21 +54,16 @@ export async function correctWalls(projected: Projected): Promise<void> {
 async function correctReels(projected: Projected, boot: string, anchor: ClockAnchor): Promise<void> {
   const { trx, unit, epoch } = projected;
   const error = sql<number>`${anchor.errorMs} + abs(start_mono_ms - ${anchor.atMonoMs}) * ${DRIFT_PPM / 1e6}`;
+  const streams = trx.selectFrom('stream').select('id').where('unit', '=', unit).where('epoch', '=', epoch);
+  const runs = trx.selectFrom('run').select('run').where('unit', '=', unit).where('epoch', '=', epoch).where('boot', '=', boot);
   await trx
-    .updateTable('reel')
-    .set({
-      end_utc_ms: sql<number>`start_mono_ms + ${anchor.offsetMs} + (end_utc_ms - start_utc_ms)`,
-      start_utc_ms: sql<number>`start_mono_ms + ${anchor.offsetMs}`,
-      wall_source: anchor.source,
-      wall_error_ms: error,
-    })
-    .where('unit', '=', unit)
-    .where('epoch', '=', epoch)
-    .where('boot', '=', boot)
+    .updateTable('catalog')
+    .set({ start_utc_ms: sql<number>`start_mono_ms + ${anchor.offsetMs}`, wall_source: anchor.source, wall_error_ms: error })
+    .where('stream', 'in', streams)
+    .where('run', 'in', runs)
     .where('wall_error_ms', '>=', anchor.errorMs * BETTER_BY)
     .where('wall_error_ms', '>=', sql<number>`${BETTER_BY} * (${error})`)
     .execute();
-  const runs = trx.selectFrom('run').select('run').where('unit', '=', unit).where('epoch', '=', epoch).where('boot', '=', boot);
   await trx
     .updateTable('fragment')
     .set({ start_utc_ms: sql<number>`start_mono_ms + ${anchor.offsetMs}`, wall_source: anchor.source, wall_error_ms: error })

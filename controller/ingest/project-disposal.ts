@@ -3,7 +3,7 @@
  * this store is older than the receipt (it was restored from a backup), and the piece is lost and listed.
  */
 import type { JournalRecord } from '@longroof/protocol/journal';
-import { runMany } from '../store/many.js';
+import { markGone } from '../store/reels.js';
 import { checkBody, streamRules } from './body.js';
 import { noteLost } from './lost.js';
 import type { Projected } from './project.js';
@@ -37,21 +37,10 @@ export function projectDisposal(projected: Projected, record: JournalRecord): vo
 export async function writeDisposals(projected: Projected): Promise<void> {
   const { trx, unit, epoch, disposals } = projected;
   if (disposals.length === 0) return;
-  const like = trx
-    .updateTable('reel')
-    .set({ gone: 'lost' })
-    .where('unit', '=', unit)
-    .where('epoch', '=', epoch)
-    .where('camera', '=', '')
-    .where('rendition', '=', 'original')
-    .where('run', '=', 0)
-    .where('seq_first', '>=', 0)
-    .where('seq_first', '<', 0)
-    .compile();
-  const rows = disposals.map(({ record, gone }) => {
+  const reels = disposals.map(({ record, gone }) => {
     const { camera, rendition, run, seqFirst, count } = record.body;
-    return [gone, unit, epoch, camera, rendition, run, seqFirst, seqFirst + Math.max(1, count)];
+    return { unit, epoch, camera, rendition, run, seq_first: seqFirst, count, gone };
   });
-  await runMany(trx, like, rows);
+  await markGone(trx, reels);
   for (const disposal of disposals) await noteLost(projected, disposal);
 }

@@ -15,12 +15,19 @@ import { carried, type Walls } from './walls.js';
 /** Gaps of one boot that a better clock dates again; a boot has fewer by far. */
 const CORRECTED_MAX = 5000;
 
-interface Dated {
-  body: GapBody;
-  boot: string | undefined;
+/** What a gap's times are made of. */
+interface SaidGap {
+  body: Pick<GapBody, 'fromMonoMs' | 'durationMs' | 'fromWall'>;
   monoMs: number;
   wall: WallClaim;
 }
+
+export function saidGap({ body: { fromMonoMs, durationMs, fromWall }, monoMs, wall }: JournalRecord<'gap'>): string {
+  const said: SaidGap = { body: { fromMonoMs, durationMs, ...(fromWall && { fromWall }) }, monoMs, wall };
+  return JSON.stringify(said);
+}
+
+type Dated = SaidGap & { boot: string | undefined };
 
 async function gapTimes(walls: Walls, { body, boot, monoMs, wall }: Dated): Promise<{ from_utc_ms: number; to_utc_ms: number }> {
   const at = async (mono: number): Promise<number> => {
@@ -57,6 +64,7 @@ export async function projectGap(projected: Projected, record: JournalRecord): P
     ...times,
     cause: body.cause,
     detail: body.detail ?? null,
+    said_json: saidGap(record as JournalRecord<'gap'>),
   });
 }
 
@@ -64,18 +72,15 @@ export async function writeGaps({ trx, gaps }: Projected): Promise<void> {
   await insertMany(trx, 'gap', gaps);
 }
 
-/** A better clock for a boot dates its gaps again, from the records that told of them. */
+/** A better clock for a boot dates its gaps again, from what the unit said of them. */
 export async function correctGaps(projected: Projected, boot: string): Promise<void> {
   const { trx, unit, epoch, walls } = projected;
   const rows = await trx
     .selectFrom('gap')
-    .innerJoin('journal', (join) =>
-      join.onRef('journal.unit', '=', 'gap.unit').onRef('journal.epoch', '=', 'gap.epoch').onRef('journal.seq', '=', 'gap.seq'),
-    )
     .innerJoin('run', (join) =>
       join.onRef('run.unit', '=', 'gap.unit').onRef('run.epoch', '=', 'gap.epoch').onRef('run.run', '=', 'gap.run'),
     )
-    .select(['gap.seq', 'gap.from_utc_ms', 'gap.to_utc_ms', 'journal.text'])
+    .select(['gap.seq', 'gap.from_utc_ms', 'gap.to_utc_ms', 'gap.said_json'])
     .where('gap.unit', '=', unit)
     .where('gap.epoch', '=', epoch)
     .where('run.boot', '=', boot)
@@ -83,8 +88,8 @@ export async function correctGaps(projected: Projected, boot: string): Promise<v
     .limit(CORRECTED_MAX)
     .execute();
   for (const row of rows) {
-    const record = JSON.parse(row.text) as JournalRecord<'gap'>;
-    const times = await gapTimes(walls, { body: record.body, boot, monoMs: record.monoMs, wall: record.wall });
+    if (row.said_json === null) continue;
+    const times = await gapTimes(walls, { ...(JSON.parse(row.said_json) as SaidGap), boot });
     if (Math.abs(times.from_utc_ms - row.from_utc_ms) < 1 && Math.abs(times.to_utc_ms - row.to_utc_ms) < 1) continue;
     await trx.updateTable('gap').set(times).where('unit', '=', unit).where('epoch', '=', epoch).where('seq', '=', row.seq).execute();
   }

@@ -1,11 +1,14 @@
 /**
  * The steps that make the tables of `tables.ts`, in order; a step that has run anywhere is never changed again. Column types are the
- * portable subset: `text`, `integer` (32 bits) and `double precision`, which holds every whole number that JavaScript can.
+ * portable subset: `text`, `integer` (32 bits), `double precision`, which holds every whole number that
+ * JavaScript can, and `blob` (PostgreSQL's `bytea`).
  */
 import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
+import { createCatalog } from './migration-catalog.js';
 import { createEvents } from './migration-events.js';
 import { createEvidence } from './migration-evidence.js';
 import { createLive } from './migration-live.js';
+import { createSegments } from './migration-segments.js';
 import { createWorkers } from './migration-workers.js';
 
 type Columns = Record<string, 'text' | 'integer' | 'double precision'>;
@@ -234,10 +237,6 @@ const COPIES: Migration = {
     }),
 };
 
-const WORKERS: Migration = { up: (db) => atOnce(db, createWorkers) };
-const EVIDENCE: Migration = { up: (db) => atOnce(db, createEvidence) };
-const EVENTS: Migration = { up: (db) => atOnce(db, createEvents) };
-
 /** Restores from a backup, what each unit has said since, and the footage that was receipted and is neither here nor on a wagon. */
 const RESTORE: Migration = {
   up: (db) =>
@@ -287,12 +286,14 @@ export const migrations: MigrationProvider = {
     '0001-first': FIRST,
     '0002-proof': PROOF,
     '0003-copies': COPIES,
-    '0004-workers': WORKERS,
+    '0004-workers': { up: (db) => atOnce(db, createWorkers) },
     '0005-restore': RESTORE,
     '0006-pulls': PULLS,
     '0007-holds': HOLDS,
-    '0008-evidence': EVIDENCE,
+    '0008-evidence': { up: (db) => atOnce(db, createEvidence) },
     '0009-live': { up: (db) => atOnce(db, createLive) },
-    '0010-events': EVENTS,
+    '0010-events': { up: (db) => atOnce(db, createEvents) },
+    '0011-segments': { up: (db) => atOnce(db, createSegments) },
+    '0012-catalog': { up: (db) => atOnce(db, createCatalog) },
   }),
 };

@@ -5,6 +5,7 @@
 import type { PullRendition, Rendition, WallSource } from '@longroof/protocol/fragment';
 import type { GapCause } from '@longroof/protocol/gap';
 import type { AlarmTable, ConfigurationTable, ContradictionTable, CountersignedTable, SignerTable } from './tables-evidence.js';
+import type { CatalogTable, NotedRecordTable, SegmentTable, StreamInitTable, StreamTable } from './tables-journal.js';
 import type { EventTable, HoldTable, LiveTable, LostTable, RestoreTable, RestoreUnitTable } from './tables-kept.js';
 
 export interface UnitTable {
@@ -38,20 +39,8 @@ export interface EpochTable {
   started_utc_ms: number;
   /** The certificate by which the unit came when this was first known here; it binds the journal's key. */
   unit_certificate_pem: string | null;
-}
-
-export interface JournalTable {
-  unit: string;
-  epoch: string;
-  seq: number;
-  run: number;
-  mono_ms: number;
-  utc_ms: number;
-  type: string;
-  body_json: string;
-  text: string;
-  hash: string;
-  received_utc_ms: number;
+  /** Records below it stand in segments of many. */
+  packed_next: number;
 }
 
 export interface RunTable {
@@ -71,7 +60,7 @@ export interface AnchorTable {
   error_ms: number;
 }
 
-/** One closed reel on the wagon, from its catalogue record. */
+/** One closed reel on the wagon, from its catalogue record: a view of `catalog` and the names of its stream. */
 export interface ReelTable {
   unit: string;
   epoch: string;
@@ -91,6 +80,8 @@ export interface ReelTable {
   init_sha256: string;
   codec: string;
   lost_packets: number;
+  /** Its record in the journal. */
+  catalog_seq: number | null;
   /** Null while it is on the wagon. */
   gone: 'released' | 'expired' | 'lost' | null;
 }
@@ -106,6 +97,8 @@ export interface GapTable {
   to_utc_ms: number;
   cause: GapCause;
   detail: string | null;
+  /** Its times as the unit gave them (`SaidGap`), so that a better clock can date it again. */
+  said_json: string | null;
 }
 
 /** One fragment that is durable at the centre. */
@@ -248,12 +241,18 @@ export interface RevocationTable {
   reason: string;
 }
 
+export type { NotedRecordTable, SegmentTable } from './tables-journal.js';
+
 export interface Tables {
   unit: UnitTable;
   epoch: EpochTable;
-  journal: JournalTable;
+  segment: SegmentTable;
+  noted_record: NotedRecordTable;
   run: RunTable;
   anchor: AnchorTable;
+  stream: StreamTable;
+  stream_init: StreamInitTable;
+  catalog: CatalogTable;
   reel: ReelTable;
   gap: GapTable;
   event: EventTable;

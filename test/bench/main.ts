@@ -1,5 +1,5 @@
 /**
- * Measures: `npm run bench -- fleet` (fleet-command.ts), `npm run bench -- uplink` (uplink-command.ts), `npm run bench -- strips` (media-command.ts) and
+ * Measures: `npm run bench -- fleet` (fleet-command.ts), `npm run bench -- growth` (growth-command.ts), `npm run bench -- uplink` (uplink-command.ts), `npm run bench -- strips` (media-command.ts) and
  * `npm run bench -- capture [--cameras 1,4,8] [--seconds 60] [--warm-up 30] [--rounds 3] [--senders frame,packet] [--json]`.
  * Prints a table of medians, or with --json one JSON object (what goes on then stands on standard error). Ends with 1 when a recorder did
  * not record what was sent: then its cost means nothing.
@@ -7,6 +7,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { benchCapture, type CaptureResult, SHARE_OFF_MAX } from './capture.js';
 import { addFleet } from './fleet-command.js';
+import { addGrowth } from './growth-command.js';
 import { addMedia } from './media-command.js';
 import { RECORDERS } from './recorders.js';
 import type { Sender } from './server.js';
@@ -76,6 +77,7 @@ program
     }
   });
 addFleet(program, positive);
+addGrowth(program, positive);
 addUplink(program, positive);
 addMedia(program, positive);
 await program.parseAsync();

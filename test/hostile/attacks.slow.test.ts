@@ -16,6 +16,7 @@ import t, { type Test } from 'tap';
 import { BACKEND, embeddedOnly } from '../ingest/backend.js';
 import { type Centre, type CentreOptions, startCentre } from '../ingest/centre.js';
 import { connectMqtt, ScriptedUnit } from '../ingest/scripted-unit.js';
+import { storedJournal } from '../ingest/stored-journal.js';
 import { until } from '../peers/program.js';
 import { bent, monsters, mutated, packedMonsters } from './mutate.js';
 import { beside } from './witness.js';
@@ -306,12 +307,7 @@ t.test(`every kind of message, bent: ${fuzzCases(300)} cases`, async (t) => {
     t.comment(codes.join(' '));
     for (const code of ['LR_MESSAGE', 'LR_MESSAGE_BYTES', 'LR_JOURNAL_BATCH', 'LR_CHUNK']) await counted(centre, 'bender', code);
     await noBugs(t, centre);
-    const rows = await centre.store.db
-      .selectFrom('journal')
-      .select(['seq', 'text', 'hash'])
-      .where('unit', '=', 'bender')
-      .orderBy('seq')
-      .execute();
+    const rows = await storedJournal(centre.store, 'bender');
     for (const [index, row] of rows.entries())
       if (
         row.seq !== index ||

@@ -6,6 +6,7 @@ import { recordText } from '@longroof/protocol/journal';
 import t from 'tap';
 import { startCentre } from '../ingest/centre.js';
 import { ScriptedUnit } from '../ingest/scripted-unit.js';
+import { storedJournal } from '../ingest/stored-journal.js';
 
 t.test('two stories under the same numbers, each signed; told once, kept in full, closed with a reason, and raised anew', async (t) => {
   const centre = await startCentre(t.testdir());
@@ -48,7 +49,7 @@ t.test('two stories under the same numbers, each signed; told once, kept in full
     }),
     'both sides, in full; the same key signed all but the last',
   );
-  const stored = await centre.store.db.selectFrom('journal').select('text').orderBy('seq').execute();
+  const stored = await storedJournal(centre.store);
   t.same(
     stored.map(({ text }) => text),
     first.map((record) => recordText(record)),

@@ -5,6 +5,7 @@
 import type { Test } from 'tap';
 import type { Centre } from '../ingest/centre.js';
 import { ScriptedUnit } from '../ingest/scripted-unit.js';
+import { storedJournal } from '../ingest/stored-journal.js';
 import { until } from '../peers/program.js';
 
 /** An honest unit's record is acknowledged within this; both ends and the attackers share two busy cores. */
@@ -48,7 +49,7 @@ export async function beside(t: Test, centre: Centre, run: (witness: ScriptedUni
     'nor refused',
   );
   t.ok(grown < GROWN_BYTES_MAX, `memory is flat (${(grown / 2 ** 20).toFixed(0)} MB)`);
-  const rows = await centre.store.db.selectFrom('journal').select('seq').where('unit', '=', 'witness').execute();
+  const rows = await storedJournal(centre.store, 'witness');
   t.equal(rows.length, witness.records.length, 'its journal is here, all of it');
   await witness.end();
 }

@@ -4,7 +4,7 @@
  * a record; a health record every 5 minutes; a gap of one camera now and then. Its minute begins at a moment of its own.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { systemClock as clock, type MonoMs, type Timer } from '@longroof/base/clock';
+import { type Clock, type MonoMs, systemClock, type Timer } from '@longroof/base/clock';
 import type { Random } from '@longroof/base/random';
 import { TrackLog } from '@longroof/edge-agent/health/track-log';
 import type { JournalBodies } from '@longroof/protocol/journal';
@@ -29,20 +29,23 @@ export class Day {
   readonly #random: Random;
   readonly #track = new TrackLog();
   readonly #timers: Timer[] = [];
-  readonly #startMonoMs = Math.floor(clock.mono());
+  readonly #clock: Clock;
+  readonly #startMonoMs: MonoMs;
   #minute = 0;
   #fixes = 0;
 
-  constructor(spool: JournalSpool, random: Random) {
+  constructor(spool: JournalSpool, random: Random, clock: Clock = systemClock) {
     this.#spool = spool;
     this.#random = random;
+    this.#clock = clock;
+    this.#startMonoMs = Math.floor(clock.mono());
   }
 
   /** What stands at the beginning of every journal. */
   begin(journalKey: string): void {
     const { unit, epoch, boot } = this.#spool.identity;
     const cameras = CAMERAS.map((camera) => ({ camera, renditions: [...RENDITIONS] }));
-    const anchor = { atMonoMs: this.#startMonoMs, offsetMs: clock.utc() - clock.mono(), source: 'gnss' as const, errorMs: 200 };
+    const anchor = { atMonoMs: this.#startMonoMs, offsetMs: this.#clock.utc() - this.#clock.mono(), source: 'gnss' as const, errorMs: 200 };
     const run = { boot, startMonoMs: this.#startMonoMs, version: '0.1.0', configSha256: hash(unit), cameras, ended: 'first' as const };
     this.#spool.add([
       { type: 'genesis', body: { unit, epoch, journalKey, previous: null } },
@@ -50,8 +53,8 @@ export class Day {
       { type: 'clock', body: anchor },
     ]);
     const phase = (ms: number): number => Math.floor(this.#random.next() * ms);
-    this.#timers.push(clock.after(phase(MINUTE_MS), () => this.#every(MINUTE_MS, () => this.#minuteOver())));
-    this.#timers.push(clock.after(phase(FIX_MS), () => this.#every(FIX_MS, () => this.#fix())));
+    this.#timers.push(this.#clock.after(phase(MINUTE_MS), () => this.#every(MINUTE_MS, () => this.#minuteOver())));
+    this.#timers.push(this.#clock.after(phase(FIX_MS), () => this.#every(FIX_MS, () => this.#fix())));
   }
 
   end(): void {
@@ -60,13 +63,13 @@ export class Day {
 
   #every(ms: number, run: () => void): void {
     run();
-    this.#timers.push(clock.every(ms, run));
+    this.#timers.push(this.#clock.every(ms, run));
   }
 
   #minuteOver(): void {
     const minute = this.#minute;
     this.#minute += 1;
-    const endMonoMs = Math.floor(clock.mono()) - 3000;
+    const endMonoMs = Math.floor(this.#clock.mono()) - 3000;
     const bodies: { type: 'catalog' | 'dispose' | 'gap' | 'health'; body: JournalBodies['catalog' | 'dispose' | 'gap' | 'health'] }[] = [];
     for (const stream of STREAMS) bodies.push({ type: 'catalog', body: this.#catalog(stream, minute, endMonoMs) });
     for (const stream of STREAMS) bodies.push({ type: 'dispose', body: this.#dispose(stream, minute) });
@@ -102,7 +105,7 @@ export class Day {
 
   #fix(): void {
     this.#fixes += 1;
-    const [monoMs, utcMs] = [Math.round(clock.mono()), Math.round(clock.utc())];
+    const [monoMs, utcMs] = [Math.round(this.#clock.mono()), Math.round(this.#clock.utc())];
     const [latDeg, lonDeg] = [35.7 + this.#fixes * 1.7e-4, 51.4 + this.#random.next() * 1e-3];
     const motion = { speedMps: 5 + this.#random.next() * 8, courseDeg: Math.floor(this.#random.next() * 360), satellites: 9 };
     const points = this.#track.take({ ...{ monoMs, utcMs, ageMs: 120, mode: 3, latDeg, lonDeg, errorM: 4.2 }, ...motion });

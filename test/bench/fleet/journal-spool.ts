@@ -3,7 +3,7 @@
  * memory: a thousand units share this computer, whose disk is the centre's. It has no footage.
  */
 import { randomBytes } from 'node:crypto';
-import { systemClock as clock, type MonoMs } from '@longroof/base/clock';
+import { type Clock, type MonoMs, systemClock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { systemMemory } from '@longroof/edge-agent/capture/arena';
 import { Chain, type DraftRecord } from '@longroof/edge-agent/journal/chain';
@@ -27,10 +27,12 @@ export class JournalSpool implements Spool {
   onTrip: (ms: number) => void = () => undefined;
   #givenMonoMs: MonoMs | undefined;
   readonly #chain: Chain;
+  readonly #clock: Clock;
   #unacknowledged: JournalRecord[] = [];
   readonly #listeners: ((next: number, urgent: boolean) => void)[] = [];
 
-  constructor(unit: string, journalKeyPem: string, boot: string) {
+  constructor(unit: string, journalKeyPem: string, boot: string, clock: Clock = systemClock) {
+    this.#clock = clock;
     this.identity = { unit, epoch: randomBytes(16).toString('hex'), run: RUN, boot };
     const { epoch } = this.identity;
     this.#chain = new Chain({ unit, epoch, run: RUN, journalKeyPem, next: 0, head: GENESIS_PREV, atMonoMs: clock.mono() });
@@ -50,8 +52,8 @@ export class JournalSpool implements Spool {
 
   /** As the agent commits them: together, a checkpoint behind them where one is due, or wanted. */
   add(drafts: Drafts, options: { urgent?: boolean; checkpoint?: boolean } = {}): void {
-    const monoMs = Math.round(clock.mono());
-    const wall = { utcMs: Math.round(clock.utc()), source: 'gnss' as const, errorMs: 200 };
+    const monoMs = Math.round(this.#clock.mono());
+    const wall = { utcMs: Math.round(this.#clock.utc()), source: 'gnss' as const, errorMs: 200 };
     const full = drafts.map(({ type, body }) => ({ monoMs, wall, type, body }) as DraftRecord);
     const due = options.checkpoint || this.#chain.checkpointDue(monoMs);
     const batch = this.#chain.encode(full, due ? { monoMs, wall } : undefined);
@@ -74,7 +76,7 @@ export class JournalSpool implements Spool {
       if (some.length > 0 && (bytes > bytesMax || some.length >= RECORDS_MAX)) break;
       some.push(record);
     }
-    if (some.length > 0) this.#givenMonoMs = clock.mono();
+    if (some.length > 0) this.#givenMonoMs = this.#clock.mono();
     return some;
   }
 
@@ -85,7 +87,7 @@ export class JournalSpool implements Spool {
   journalAcknowledged(next: number): void {
     const count = Math.min(this.#unacknowledged.length, Math.max(0, next - this.acknowledged));
     this.#unacknowledged = this.#unacknowledged.slice(count);
-    if (count > 0 && this.#givenMonoMs !== undefined) this.onTrip(clock.mono() - this.#givenMonoMs);
+    if (count > 0 && this.#givenMonoMs !== undefined) this.onTrip(this.#clock.mono() - this.#givenMonoMs);
     if (count > 0) this.#givenMonoMs = undefined;
   }
 
