@@ -1,6 +1,6 @@
 /**
  * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, crashes of the
- * spool, slow tests, the fault suite, power cuts, a unit in QEMU, a short long-run, two short benches, and the demo started and stopped whole. A program that cannot be run
+ * spool, slow tests, the fault suite, power cuts, a short long-run, two short benches, and the demo started and stopped whole. A program that cannot be run
  * has failed; none is skipped. Ends with `N passed, N failed`, N counting what the programs count, within 70 minutes.
  */
 import { spawn } from 'node:child_process';
@@ -72,7 +72,6 @@ const PARTS: Part[] = [
   { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20', ...SHORT_CAMPAIGN], limitMin: 24 },
   { name: 'power cuts', args: ['test/dist/powercut/main.js', '--cuts', '0', '--only', 'every place'], limitMin: 10 },
   { name: 'power cuts, controls', args: ['test/dist/powercut/main.js', '--cuts', '0', '--only', 'negative control'], limitMin: 4 },
-  { name: 'firmware', args: ['test/dist/firmware/main.js'], limitMin: 10 },
   {
     name: 'long run, shortened',
     args: ['test/dist/soak/main.js', '--minutes', '3', '--cameras', '4', '--quota', '500MB'],
