@@ -7,12 +7,13 @@ import type { Disk } from '@longroof/base/disk';
 import type { Fault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import type { UnitConfig } from '@longroof/protocol/unit-config';
-import { type CentreLink, startCentreLink } from './centre-link.js';
+import type { CentreLink, StartCentreLink } from './centre-link.js';
 import { keptSettings } from './command/configuration-keeper.js';
 import { Configured } from './configured.js';
 import type { RunAs } from './derive/low-child.js';
 import type { StripMaker } from './derive/strip-maker.js';
 import { runAsUser } from './derive/user.js';
+import { firstFootage } from './first-footage.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { wasResetByWatchdog } from './health/reset-cause.js';
 import { Marks, SpeedWatch } from './marks.js';
@@ -60,6 +61,7 @@ export class Agent {
   #strips: StripMaker | undefined;
   readonly #giveUp = new AbortController();
   #opening: Promise<void> | undefined;
+  #rest: Promise<void> | undefined;
   #openFault: Fault | undefined;
 
   static async start(options: AgentOptions): Promise<Agent> {
@@ -92,6 +94,7 @@ export class Agent {
   async stop(): Promise<void> {
     this.#giveUp.abort();
     await this.#opening;
+    await this.#rest;
     for (const timer of this.#timers) timer.cancel();
     this.#positions?.stop();
     this.#time?.stop();
@@ -112,7 +115,7 @@ export class Agent {
 
   /** Throws what waiting does not mend; a disk that refuses is waited for in the background. */
   async #start(): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock } = this.#options;
     const { metrics } = this.#config;
     if (metrics) {
       const gauges = () => this.#vitals?.gauges() ?? [];
@@ -128,10 +131,14 @@ export class Agent {
     };
     const running = this.#run(clock.mono(), failed);
     await Promise.race([running, firstFault, clock.sleep(OPEN_MS, this.#giveUp.signal).catch(() => undefined)]);
-    // What fails now fails in the background: an orderly end that says why, for the service manager to start anew.
-    this.#opening = running.catch((error: unknown) => {
+    this.#opening = this.#orEnd(running);
+  }
+
+  /** What fails in the background: an orderly end that says why, for the service manager to start anew. */
+  #orEnd(work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => {
       if (this.#giveUp.signal.aborted) return;
-      log.error({ error }, 'the agent cannot go on');
+      this.#options.log.error({ error }, 'the agent cannot go on');
       process.exitCode = 1;
       process.kill(process.pid, 'SIGTERM');
     });
@@ -174,7 +181,7 @@ export class Agent {
       log,
       runStartMonoMs,
       claim: (monoMs) => wall.claim(monoMs),
-      changed: () => this.#statusChanged(),
+      changed: () => this.#centre?.uplink.statusChanged(),
     });
     const vitals = new Vitals(clock, this.#spool, this.#recorder);
     this.#vitals = vitals;
@@ -185,11 +192,18 @@ export class Agent {
     this.#startMarks();
     this.#startPositions();
     this.#startPower(this.#recorder);
-    this.#startUplink(vitals);
-    this.#startStrips(vitals);
+    this.#rest = this.#orEnd(this.#startRest(vitals));
     this.#timers.push(clock.every(1000, () => wall.tick()));
     this.#timers.push(clock.every(SAMPLE_MS, () => void vitals.daysLeft));
     this.#timers.push(clock.every(HEALTH_MS, () => this.#record('health', vitals.record())));
+  }
+
+  async #startRest(vitals: Vitals): Promise<void> {
+    await firstFootage(this.#spool, this.#options.clock, this.#giveUp.signal);
+    const { startCentreLink } = await import('./centre-link.js');
+    if (this.#giveUp.signal.aborted) return;
+    this.#startUplink(vitals, startCentreLink);
+    this.#startStrips(vitals);
   }
 
   #startMarks(): void {
@@ -237,7 +251,7 @@ export class Agent {
     this.#marks?.mark(...mark).catch((error: unknown) => this.#options.log.error({ error, kind: mark[0] }, 'an event was not marked'));
   }
 
-  #startUplink(vitals: Vitals): void {
+  #startUplink(vitals: Vitals, startCentreLink: StartCentreLink): void {
     const { disk, log } = this.#options;
     const { controller } = this.#config;
     if (!controller) return;
@@ -252,6 +266,7 @@ export class Agent {
       },
     });
     this.#centre = centre;
+    if (this.#power?.now?.link === false) centre.uplink.rest(true);
     const { counters } = centre.uplink;
     vitals.watchUplink(() => ({ ...counters, connected: counters.connected === 1 }), centre.links);
   }
@@ -281,9 +296,5 @@ export class Agent {
 
   #record(...[type, body]: Parameters<Spool['record']>): void {
     this.#spool.record(type, body).catch((error: unknown) => this.#options.log.error({ error, type }, 'a record was not written'));
-  }
-
-  #statusChanged(): void {
-    this.#centre?.uplink.statusChanged();
   }
 }

@@ -59,3 +59,5 @@ export function startCentreLink({ config, controller, spool, disk, clock, log, .
   made.start();
   return { links, uplink: made, commander };
 }
+
+export type StartCentreLink = typeof startCentreLink;

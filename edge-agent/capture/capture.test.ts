@@ -183,6 +183,17 @@ function supervise(
 
 const retries = (states: CaptureState[]): number[] => states.flatMap((state) => (state.state === 'failed' ? [state.retryInMs] : []));
 
+t.test('while the unit itself has no network each camera is tried each half second, and pauses do not grow', async (t) => {
+  const none = captureFault('LR_RTSP_CONNECT', 'connect', Object.assign(new Error('connect'), { code: 'ENETUNREACH' }));
+  const script = [...Array.from({ length: 5 }, () => ({ fault: none })), { fault: captureFault('LR_RTSP_CONNECT', 'nobody') }];
+  const { clock, states, supervisor } = supervise(script, ['own']);
+  supervisor.start();
+  await clock.advance(0);
+  await clock.advance(10_000);
+  t.same(retries(states), [500, 500, 500, 500, 500, 1000]);
+  await supervisor.stop();
+});
+
 t.test('retries never end, grow to 15 s, and begin anew after footage; failing at first and later go the same way', async (t) => {
   const unreachable = captureFault('LR_RTSP_CONNECT', 'to rtsp://u:secret@cam');
   const script = [

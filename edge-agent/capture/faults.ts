@@ -56,6 +56,11 @@ export function gapCauseOf(fault: Fault): GapCause {
   return look(fault.code)?.cause ?? 'camera-unreachable';
 }
 
+/** The kernel has no way to any camera, as before the network of a unit is up. */
+export function hasNoNetwork(fault: Fault): boolean {
+  return (fault.cause as NodeJS.ErrnoException | undefined)?.code === 'ENETUNREACH';
+}
+
 export function isParseFailure(fault: Fault): boolean {
   return look(fault.code)?.parse === true;
 }

@@ -9,11 +9,13 @@ import { assert, type Fault } from '@longroof/base/errors';
 import { type Log, redactUrls } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
 import type { CaptureEngine, CaptureSink } from './engine.js';
-import { captureFault, gapCauseOf, isParseFailure } from './faults.js';
+import { captureFault, gapCauseOf, hasNoNetwork, isParseFailure } from './faults.js';
 import type { Runner } from './runner.js';
 
 const RETRY_FIRST_MS = 1000;
 const RETRY_MS_MAX = 15_000;
+/** The unit itself has no network yet: asking its own kernel again costs nothing, and no camera is troubled. */
+const NO_NETWORK_MS = 500;
 const PARSE_FAILURES_MAX = 3;
 const TRY_FIRST_AGAIN_MS = 10 * 60_000;
 
@@ -85,7 +87,7 @@ export class Supervisor implements CaptureEngine {
   }
 
   async #pause(fault: Fault, signal: AbortSignal): Promise<void> {
-    const retryInMs = this.#backoff.nextMs();
+    const retryInMs = hasNoNetwork(fault) ? NO_NETWORK_MS : this.#backoff.nextMs();
     this.#fail(this.#changeOver(fault), retryInMs);
     try {
       await this.#deps.clock.sleep(retryInMs, signal);

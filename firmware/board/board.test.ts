@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { SimClock } from '@longroof/base/clock-sim';
 import { parseConfig } from '@longroof/base/config';
 import { systemDisk } from '@longroof/base/disk';
+import { Fault } from '@longroof/base/errors';
 import { fuzzCases, seededRandom, testSeed } from '@longroof/base/random';
 import { BOARD_EVENTS, type BoardEvent } from '@longroof/protocol/board';
 import t from 'tap';
@@ -12,6 +13,7 @@ import { contactAt, SETTLE, seeLevel, settleAt } from './debounce.js';
 import { GpioBoard } from './gpio-board.js';
 import { Inputs } from './inputs.js';
 import { type BoardProfile, PROFILES } from './profiles.js';
+import { withRights } from './run.js';
 import { isDue, parseTimeOfDay } from './schedule.js';
 import { Sensors } from './sensors.js';
 import { SimBoard } from './sim-board.js';
@@ -236,4 +238,29 @@ t.test('a scheduled watch is due once a day, and not because a clock jumped', as
   t.equal(due, 6);
   t.equal(isDue(times, day, day + 86_400_000), false);
   t.equal(isDue(times, day + 1000, day), false);
+});
+
+t.test('lines that udev has not handed over yet are waited for, and not for ever', async (t) => {
+  const clock = new SimClock();
+  const refused = new Fault('unavailable', 'LR_BOARD_GPIO', 'ignition: line 504: EACCES');
+  let refusals = 8;
+  const opened = withRights(clock, () => {
+    refusals -= 1;
+    if (refusals >= 0) throw refused;
+    return 'open';
+  });
+  await clock.advance(3000);
+  t.equal(await opened, 'open');
+  const never = t.rejects(
+    withRights(clock, () => {
+      throw refused;
+    }),
+    { code: 'LR_BOARD_GPIO' },
+  );
+  await clock.advance(30_000);
+  await never;
+  const missing = (): never => {
+    throw new Fault('not-found', 'LR_BOARD_LINE', 'no such line');
+  };
+  await t.rejects(withRights(clock, missing), { code: 'LR_BOARD_LINE' }, 'what waiting does not mend fails at once');
 });

@@ -42,6 +42,7 @@ export class GpioBoard implements Board {
       try {
         return openLine(number, direction, spec.activeLow);
       } catch (error) {
+        this.close();
         throw new Fault('unavailable', 'LR_BOARD_GPIO', `${what}: line ${number}: ${toFault(error).message}`, {
           hint: 'The service needs the group gpio, and the line may not be in use.',
           cause: error,

@@ -22,17 +22,28 @@ export interface RunningBoard {
 /** Where it is not given: about 0.45 g, which tyres give on a dry road and nobody gives without need. */
 const BRAKING_MPS2 = 4.5;
 const POWER_OFF_MS = 30_000;
+/** While the system starts, udev hands the rights to the lines over some time after the service has begun. */
+const RIGHTS_MS = 20_000;
+const RIGHTS_EVERY_MS = 250;
 
 async function openBoard(config: BoardConfig, disk: Disk, clock: Clock): Promise<Board> {
-  if (!config.profile) return new SimBoard();
-  return new GpioBoard({
-    name: config.name,
-    profile: config.profile,
-    disk,
-    clock,
-    openLine: await onoffLines(),
-    accelerometer: config.accelerometer,
-  });
+  const { name, profile, accelerometer } = config;
+  if (!profile) return new SimBoard();
+  const openLine = await onoffLines();
+  return withRights(clock, () => new GpioBoard({ name, profile, disk, clock, openLine, accelerometer }));
+}
+
+/** Tries again while a line may not be had; throws its LR_BOARD_GPIO when the time is up. */
+export async function withRights<T>(clock: Clock, open: () => T): Promise<T> {
+  const endMonoMs = clock.mono() + RIGHTS_MS;
+  for (;;) {
+    try {
+      return open();
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'LR_BOARD_GPIO' || clock.mono() >= endMonoMs) throw error;
+    }
+    await clock.sleep(RIGHTS_EVERY_MS);
+  }
 }
 
 function powerOff(words: readonly string[]): Promise<void> {

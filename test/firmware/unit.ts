@@ -8,7 +8,7 @@ import { UNIT } from '../guest/wagon.js';
 import { until } from '../peers/program.js';
 
 /** Software emulation on a shared machine: who passes never waits so long. */
-const SLOW_MS = 600_000;
+export const SLOW_MS = 300_000;
 export const LINES = { ignition: 0, powerGood: 1, cameraCut: 6, lamp: 7 };
 const STATUS = '/opt/longroof/firmware/bin/longroof-board.js status';
 const FIRST = /durable (\S+);/;
@@ -20,9 +20,29 @@ export interface Scenario {
 }
 
 /** Resolves when the first fragment since `since` of the serial line is durable. */
-export async function firstDurable(machine: Machine, since = 0): Promise<number> {
+async function firstDurable(machine: Machine, since = 0): Promise<number> {
   await machine.says(FIRST, SLOW_MS, since);
   return performance.now();
+}
+
+/** From the start of the kernel to the first durable fragment, in milliseconds. */
+export async function firstStart({ machine, say }: Scenario): Promise<number> {
+  const firstMs = (await firstDurable(machine)) - machine.startedMs;
+  say(`   the first fragment is durable ${(firstMs / 1000).toFixed(1)} s after the kernel started`);
+  await untilStatus(machine, 'Driving for');
+  say(`   ${(await machine.shell('systemd-analyze time', SLOW_MS)).split('\n')[0]}`);
+  return firstMs;
+}
+
+/** `reset` makes the machine start anew; resolves when it records again, with both times. */
+export async function startedAgain({ machine }: Scenario, reset: () => Promise<unknown>): Promise<{ resetMs: number; atMs: number }> {
+  const resets = (): number[] => machine.events.filter(({ event }) => event === 'RESET').map(({ atMs }) => atMs);
+  const before = resets().length;
+  const since = machine.console.length;
+  await reset();
+  await until('the machine is reset', () => resets().length > before, SLOW_MS);
+  const atMs = await firstDurable(machine, since);
+  return { resetMs: resets()[before] ?? 0, atMs };
 }
 
 /** The board service lets go of the line first, so that the watcher has it alone. */
@@ -51,22 +71,24 @@ async function inputs(machine: Machine): Promise<string[]> {
   return text.split('\n').filter((line) => line.includes('"event":"ignition"'));
 }
 
-async function untilStatus(machine: Machine, pattern: RegExp): Promise<string> {
-  return until(`the board says ${pattern}`, async () => (await machine.shell(STATUS, SLOW_MS)).match(pattern)?.input, SLOW_MS);
+/** The board's sentence, once it begins so. */
+async function untilStatus(machine: Machine, words: string): Promise<string> {
+  const sentence = new RegExp(`^${words} .*`, 'm');
+  return until(`the board says ${words}`, async () => (await machine.shell(STATUS, SLOW_MS)).match(sentence)?.[0], SLOW_MS);
 }
 
 /** The key is turned off by a contact that bounces, and on again: one change each, and the state follows. */
 export async function bouncingKey({ machine, say }: Scenario): Promise<void> {
-  say(`   ${await untilStatus(machine, /[Dd]riv/)}`);
+  say(`   ${await untilStatus(machine, 'Driving for')}`);
   const before = (await inputs(machine)).length;
   const bounce = async (end: boolean): Promise<void> => {
     for (let turn = 0; turn < 12; turn++) await machine.pin(LINES.ignition, turn % 2 === 0 ? end : !end);
     await machine.pin(LINES.ignition, end);
   };
   await bounce(false);
-  say(`   ${await untilStatus(machine, /[Pp]arked/)}`);
+  say(`   ${await untilStatus(machine, 'Parked watch for')}`);
   await bounce(true);
-  say(`   ${await untilStatus(machine, /[Dd]riv/)}`);
+  say(`   ${await untilStatus(machine, 'Driving for')}`);
   const changes = (await inputs(machine)).slice(before).map((line) => line.includes('"on":true'));
   check(JSON.stringify(changes) === '[false,true]', `after 13 edges each way the board saw ${JSON.stringify(changes)}`);
 }
@@ -124,27 +146,33 @@ export async function deadAgent({ machine, say }: Scenario): Promise<void> {
 }
 
 async function journalOf(machine: Machine): Promise<string> {
-  return machine.shell(`cat /srv/spool/journal/*.log | grep -E '"type":"(run|event)"' | busybox cut -c1-400`, SLOW_MS);
+  return machine.shell(`cat /srv/spool/journal/*.log | grep -E '"type":"event"' | busybox cut -c1-400`, SLOW_MS);
 }
 
-export async function deadInit({ machine, say }: Scenario): Promise<void> {
-  const since = machine.console.length;
+export async function deadInit(given: Scenario): Promise<void> {
+  const { machine, say } = given;
   const startMs = performance.now();
-  await machine.shell('kill -SEGV 1', SLOW_MS);
-  await until('the hardware watchdog bites', () => machine.events.some(({ event }) => event === 'WATCHDOG'), SLOW_MS);
-  const bitMs = machine.events.find(({ event }) => event === 'WATCHDOG')?.atMs ?? 0;
-  const atMs = await firstDurable(machine, since);
-  say(
-    `   PID 1 dead, reset after ${((bitMs - startMs) / 1000).toFixed(1)} s, recording again ${((atMs - bitMs) / 1000).toFixed(1)} s later`,
-  );
+  const { resetMs, atMs } = await startedAgain(given, () => machine.shell('kill -SEGV 1', SLOW_MS));
+  const wasBitten = machine.events.some(({ event }) => event === 'WATCHDOG');
+  check(wasBitten, 'the machine was reset, but not by the hardware watchdog');
+  const [biteS, backS] = [(resetMs - startMs) / 1000, (atMs - resetMs) / 1000];
+  say(`   PID 1 dead, reset after ${biteS.toFixed(1)} s, recording again ${backS.toFixed(1)} s later`);
   await until('the journal says why', async () => (await journalOf(machine)).includes('"event":"watchdog-reset"'), SLOW_MS);
 }
 
 /** Power-good is lost: everything is flushed, the cameras are cut off, the lamp goes out, and the system switches itself off. */
 export async function supplyLost({ machine, say }: Scenario): Promise<void> {
   const startMs = performance.now();
+  const since = machine.console.length;
   await machine.pin(LINES.powerGood, false);
+  const [said] = await machine.says(/\{[^\n]*switching off[^\n]*\}/, SLOW_MS, since);
+  const flushedS = ((performance.now() - startMs) / 1000).toFixed(1);
+  const { flush, tookMs } = JSON.parse(said) as { flush?: string; tookMs?: number };
+  check(flush === 'answered', `the board switches off, and the flush was ${flush}`);
   await until('the system is off', () => machine.hasEnded, SLOW_MS);
-  say(`   off ${((performance.now() - startMs) / 1000).toFixed(1)} s after power-good was lost`);
+  say(
+    `   flushed in ${tookMs?.toFixed(0)} ms, and the switch turned ${flushedS} s, off ${((performance.now() - startMs) / 1000).toFixed(1)} s after`,
+  );
   check(!(await machine.pins.read(LINES.lamp)), 'the lamp is out');
+  check(await machine.pins.read(LINES.cameraCut), 'the cameras are cut off');
 }

@@ -23,7 +23,19 @@ export const UNIT_PACKAGES = [
 /** What Debian's installer puts on any machine beside: its packages of the priorities required and important, and a way in. */
 export const STOCK_PACKAGES = [
   ...UNIT_PACKAGES,
-  ...['apparmor', 'cron', 'rsyslog', 'logrotate', 'ifupdown', 'isc-dhcp-client', 'openssh-server', 'systemd-timesyncd', 'libpam-systemd'],
+  ...[
+    'dash',
+    'init',
+    'apparmor',
+    'cron',
+    'rsyslog',
+    'logrotate',
+    'ifupdown',
+    'isc-dhcp-client',
+    'openssh-server',
+    'systemd-timesyncd',
+    'libpam-systemd',
+  ],
 ];
 
 export function cacheFolder(): string {
@@ -42,21 +54,28 @@ export async function command(
   return stdout;
 }
 
-/** The newest two of a name stay. */
+/** Used so long ago, nobody works with it now. */
+const OLD_MS = 86_400_000;
+
+/** The two of a name that were used last stay, and what was used within a day: another checkout may be working with it. */
 function forgetOld(name: string): void {
   const versions = fs
     .readdirSync(cacheFolder())
     .filter((one) => one.slice(0, -13) === name)
     .map((one) => path.join(cacheFolder(), one))
-    .sort((a, b) => fs.statSync(b).ctimeMs - fs.statSync(a).ctimeMs);
-  for (const old of versions.slice(2)) fs.rmSync(old, { recursive: true });
+    .map((one) => ({ one, usedMs: fs.statSync(one).mtimeMs }))
+    .sort((a, b) => b.usedMs - a.usedMs);
+  for (const { one, usedMs } of versions.slice(2)) if (Date.now() - usedMs > OLD_MS) fs.rmSync(one, { recursive: true });
 }
 
 /** `make` fills an empty folder, once for what `key` says; gives the folder. */
 export async function once(name: string, key: unknown, make: (folder: string) => Promise<void>): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 12);
   const place = path.join(cacheFolder(), `${name}-${hash}`);
-  if (fs.existsSync(place)) return place;
+  if (fs.existsSync(place)) {
+    fs.utimesSync(place, new Date(), new Date());
+    return place;
+  }
   const half = fs.mkdtempSync(path.join(cacheFolder(), 'half-'));
   try {
     await make(half);

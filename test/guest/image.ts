@@ -42,6 +42,9 @@ const TELL = `[Service]
 Environment=NODE_OPTIONS=--import=/opt/longroof/test/tell.js LONGROOF_TELL=first
 StandardOutput=journal+console
 `;
+const BOARD_TELLS = `[Service]
+StandardOutput=journal+console
+`;
 const NETWORK = `[Match]
 Name=e*
 [Network]
@@ -181,8 +184,9 @@ async function installUnit(to: string): Promise<void> {
   write('etc/systemd/network/10-lan.network', NETWORK);
   write('etc/systemd/system/test-shell.service', SHELL_UNIT);
   write('etc/systemd/system/longroof-agent.service.d/test.conf', TELL);
+  write('etc/systemd/system/longroof-board.service.d/test.conf', BOARD_TELLS);
   write('etc/systemd/system.conf.d/zz-emulated.conf', SLOW_WATCHDOG);
-  write('etc/modules-load.d/watchdog.conf', 'i6300esb\n');
+  write('etc/modules-load.d/board.conf', 'virtio_net\ni6300esb\n');
   for (const folder of ['srv/spool', 'opt/longroof']) fs.mkdirSync(path.join(to, folder), { recursive: true });
   fs.symlinkSync('/opt/longroof/etc', path.join(to, 'etc/longroof'));
   for (const unit of ['longroof-agent.service', 'longroof-board.service', 'test-shell.service', 'systemd-networkd.service'])
@@ -215,6 +219,13 @@ node --max-old-space-size=128 --max-semi-space-size=1 --v8-pool-size=1 --import 
 echo "the recorder ended with $?"
 busybox poweroff -f
 `;
+
+/** What the scripts of these packages turn on, which did not run. */
+const STOCK_UNITS = {
+  'sysinit.target': ['apparmor.service', 'systemd-timesyncd.service', 'systemd-pstore.service'],
+  'multi-user.target': ['cron.service', 'networking.service', 'rsyslog.service', 'ssh.service', 'e2scrub_reap.service', 'remote-fs.target'],
+  'timers.target': ['fstrim.timer', 'logrotate.timer', 'dpkg-db-backup.timer'],
+};
 
 const ROOT_MB = 900;
 
@@ -264,5 +275,8 @@ export async function unitImage(): Promise<GuestImage> {
 export async function stockImage(): Promise<GuestImage> {
   return build('stock', STOCK_PACKAGES, [], async (to) => {
     await command('systemd-sysusers', [`--root=${to}`]);
+    fs.mkdirSync(path.join(to, 'etc/network'), { recursive: true });
+    fs.writeFileSync(path.join(to, 'etc/network/interfaces'), 'auto lo\niface lo inet loopback\n');
+    for (const [target, units] of Object.entries(STOCK_UNITS)) for (const unit of units) enable(to, unit, target);
   });
 }

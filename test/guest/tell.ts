@@ -1,27 +1,31 @@
 /**
  * Loaded in front of the recorder inside a guest: says on the serial line which fragments were reported durable, as the recorder itself is
- * told, and changes nothing. The line is the only thing that outlives the power.
+ * told by its spool's worker, and changes nothing. The line is the only thing that outlives the power.
  */
+import { EventEmitter } from 'node:events';
 import fs from 'node:fs';
-import { isMainThread } from 'node:worker_threads';
+import { isMainThread, Worker } from 'node:worker_threads';
+
+interface Said {
+  kind?: string;
+  identity?: { epoch: string; run: number };
+  durable?: { stream: { camera: string; rendition: string }; seq: number }[];
+}
 
 if (isMainThread) {
-  const { SpoolClient } = await import('@longroof/edge-agent/spool/client');
   const onlyFirst = process.env['LONGROOF_TELL'] === 'first';
   let hasSaid = false;
-  const told = new WeakSet<object>();
-  const { openStream } = SpoolClient.prototype;
-  SpoolClient.prototype.openStream = function (stream) {
-    if (!told.has(this)) {
-      told.add(this);
-      this.onDurable((durable) => {
-        const { epoch, run } = this.identity;
-        const lines = durable.map(({ stream: { camera, rendition }, seq }) => `durable ${epoch}/${camera}.${rendition}/${run}/${seq};\n`);
-        if (onlyFirst && hasSaid) return;
-        hasSaid = true;
-        fs.writeSync(1, (onlyFirst ? lines.slice(0, 1) : lines).join(''));
-      });
-    }
-    openStream.call(this, stream);
+  let identity: Said['identity'];
+  const tell = ({ kind, durable, ...said }: Said): void => {
+    if (kind === 'ready') identity = said.identity;
+    if (kind !== 'ticked' || !durable || durable.length === 0 || !identity || (onlyFirst && hasSaid)) return;
+    const { epoch, run } = identity;
+    const lines = durable.map(({ stream: { camera, rendition }, seq }) => `durable ${epoch}/${camera}.${rendition}/${run}/${seq};\n`);
+    hasSaid = true;
+    fs.writeSync(1, (onlyFirst ? lines.slice(0, 1) : lines).join(''));
+  };
+  Worker.prototype.emit = function (...said: Parameters<EventEmitter['emit']>) {
+    if (said[0] === 'message') tell(said[1] as Said);
+    return EventEmitter.prototype.emit.apply(this, said);
   };
 }
