@@ -148,6 +148,11 @@ async function copyTree(tree: string, to: string): Promise<void> {
   fs.copyFileSync(path.join(to, 'usr/share/base-passwd/group.master'), etc('group'));
   fs.writeFileSync(etc('shadow'), 'root::19000:0:99999:7:::\n', { mode: 0o600 });
   fs.writeFileSync(etc('fstab'), '');
+  // As base-files' own script does: D-Bus is looked for below /var/run.
+  for (const name of ['run', 'lock']) {
+    fs.rmSync(path.join(to, 'var', name), { recursive: true, force: true });
+    fs.symlinkSync(name === 'run' ? '/run' : '/run/lock', path.join(to, 'var', name));
+  }
   fs.writeFileSync(etc('hostname'), 'wagon-1\n');
   fs.writeFileSync(etc('machine-id'), `${'5a'.repeat(16)}\n`);
 }
