@@ -1,7 +1,8 @@
 /**
- * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, fewer of
- * each simulation, crashes of the spool, slow tests, the fault suite, power cuts, a short long-run, two short benches, and the demo started and stopped whole. A program that cannot be run
- * has failed; none is skipped. Ends with `N passed, N failed`, N counting what the programs count, within 70 minutes.
+ * `npm run ci:slow`: what takes too long for every change, one program after another: 100,000 cases of each fuzz test, fewer of each
+ * simulation, crashes of the spool, slow tests, the fault suite, power cuts, a unit in QEMU, a short long-run, two short benches, and the
+ * demo started and stopped whole. A program that cannot be run has failed; none is skipped. Ends with `N passed, N failed`, N counting
+ * what the programs count, within 70 minutes.
  */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -39,7 +40,8 @@ function fuzzTests(): string[] {
   return workspaces.flatMap((workspace) => {
     const dist = path.join(ROOT, workspace, 'dist');
     if (!fs.existsSync(dist)) return [];
-    const files = fs.readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.js'));
+    // Slow ones are a part of their own.
+    const files = fs.readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => /(?<!\.slow)\.test\.js$/.test(file));
     return files
       .filter((file) => /\bfuzzCases\(/.test(fs.readFileSync(path.join(dist, file), 'utf8')))
       .map((file) => path.join(workspace, 'dist', file));
@@ -82,6 +84,12 @@ const PARTS: Part[] = [
   { name: 'faults', args: ['test/dist/fault/main.js', '--kills', '5', '--away', '20', ...SHORT_CAMPAIGN], limitMin: 24 },
   { name: 'power cuts', args: ['test/dist/powercut/main.js', '--cuts', '0', '--only', 'every place'], limitMin: 10 },
   { name: 'power cuts, controls', args: ['test/dist/powercut/main.js', '--cuts', '0', '--only', 'negative control'], limitMin: 4 },
+  {
+    name: 'power cuts in QEMU',
+    args: ['test/dist/powercut/main.js', '--cuts', '20', '--only', 'cuts in QEMU while'],
+    limitMin: 20,
+  },
+  { name: 'a unit in QEMU', args: ['test/dist/firmware/main.js'], limitMin: 16 },
   {
     name: 'long run, shortened',
     args: ['test/dist/soak/main.js', '--minutes', '3', '--cameras', '4', '--quota', '500MB'],
