@@ -47,12 +47,16 @@ export class Recorder {
   save(rests: (stream: StreamName) => boolean, cause: GapCause): Promise<void> {
     return this.#after(async () => {
       this.#rests = rests;
-      for (const running of this.#cameras.values()) {
-        const resting = running.recordings.filter((recording) => rests(recording.stream));
-        running.recordings = running.recordings.filter((recording) => !resting.includes(recording));
-        await this.#end(resting, cause);
-        this.#begin(running);
-      }
+      const all = [...this.#cameras.values()];
+      // Together: when the power fails none waits for the camera of another.
+      await Promise.all(
+        all.map((running) => {
+          const resting = running.recordings.filter((recording) => rests(recording.stream));
+          running.recordings = running.recordings.filter((recording) => !resting.includes(recording));
+          return this.#end(resting, cause);
+        }),
+      );
+      for (const running of all) this.#begin(running);
       this.#options.changed();
     });
   }

@@ -30,6 +30,7 @@ StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/ttyAMA0
 Restart=always
+TimeoutStopSec=1s
 [Install]
 WantedBy=multi-user.target
 `;
