@@ -119,7 +119,7 @@ t.test('on a link that is too slow pictures are left out, and nothing piles up',
     if (second % 4 === 3) await answer();
   }
   await settle();
-  t.ok(counters.liveLeftOut > 5, `${counters.liveLeftOut} left out`);
+  t.ok(counters.liveLeftOut > 2, `${counters.liveLeftOut} left out`);
   t.equal(acks.length, 0);
   t.ok(seqs(shown).at(-1)! >= 18, 'and it is at the newest again');
 });
