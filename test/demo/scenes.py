@@ -149,6 +149,9 @@ def main():
     GLib.io_add_watch(GLib.IOChannel.unix_new(0), GLib.PRIORITY_DEFAULT, GLib.IOCondition.IN | GLib.IOCondition.HUP, heard)
     print(json.dumps({"port": server.get_bound_port()}), flush=True)
     loop.run()
+    # At once: GStreamer's threads still push while the interpreter would take down what they push into, and it could crash.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
