@@ -5,7 +5,7 @@
  */
 import { toFault } from '@longroof/base/errors';
 import type { Transaction } from 'kysely';
-import type { Life } from '../store/journal.js';
+import { type Life, segmentsOf } from '../store/journal.js';
 import { type KeptRecord, type PackedSegment, packTogether, unpack } from '../store/segment.js';
 import type { Tables } from '../store/tables.js';
 import type { Context } from './context.js';
@@ -76,15 +76,8 @@ export class JournalPacker {
     let next = life?.packed_next ?? 0;
     if (!life || life.next_seq - next < PACK_RECORDS) return { old, records };
     for (let chars = 0; ; ) {
-      const rows = await reads
-        .selectFrom('segment')
-        .select(['seq_first', 'seq_last', 'head', 'packed'])
-        .where('unit', '=', unit)
-        .where('epoch', '=', epoch)
-        .where('seq_first', '>=', next)
-        .orderBy('seq_first')
-        .limit(READ_SEGMENTS)
-        .execute();
+      const page = segmentsOf(reads, { unit, epoch }).where('seq_first', '>=', next).orderBy('seq_first').limit(READ_SEGMENTS);
+      const rows = await page.execute();
       for (const row of rows) {
         old.push(row);
         next = row.seq_last + 1;

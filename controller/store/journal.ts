@@ -50,6 +50,12 @@ export async function noteRecords(trx: Transaction<Tables>, rows: readonly Noted
   await insertMany(trx, 'noted_record', rows);
 }
 
+/** The segments of one life, with what they hold; whoever asks says which, and in what order. */
+export function segmentsOf(db: Kysely<Tables>, { unit, epoch }: Life) {
+  const segments = db.selectFrom('segment').select(['seq_first', 'seq_last', 'head', 'packed']);
+  return segments.where('unit', '=', unit).where('epoch', '=', epoch);
+}
+
 /** Records `first` to `last`, both with it, as far as they are here, in order. Throws `corrupt` (LR_STORE_SEGMENT). */
 export async function* recordsOf(
   db: Kysely<Tables>,
@@ -59,11 +65,7 @@ export async function* recordsOf(
 ): AsyncGenerator<KeptRecord[], void, undefined> {
   let next = first;
   while (next <= last) {
-    const rows = await db
-      .selectFrom('segment')
-      .select(['seq_first', 'seq_last', 'head', 'packed'])
-      .where('unit', '=', unit)
-      .where('epoch', '=', epoch)
+    const rows = await segmentsOf(db, { unit, epoch })
       .where('seq_first', '<=', last)
       .where((eb) =>
         eb(
@@ -107,15 +109,7 @@ export async function recordsAt(db: Kysely<Tables>, life: Life, seqs: readonly n
 }
 
 /** All records of the segment that holds one; empty where none does. */
-async function segmentOf(db: Kysely<Tables>, { unit, epoch }: Life, seq: number): Promise<KeptRecord[]> {
-  const row = await db
-    .selectFrom('segment')
-    .select(['seq_first', 'seq_last', 'head', 'packed'])
-    .where('unit', '=', unit)
-    .where('epoch', '=', epoch)
-    .where('seq_first', '<=', seq)
-    .orderBy('seq_first', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+async function segmentOf(db: Kysely<Tables>, life: Life, seq: number): Promise<KeptRecord[]> {
+  const row = await segmentsOf(db, life).where('seq_first', '<=', seq).orderBy('seq_first', 'desc').limit(1).executeTakeFirst();
   return row && row.seq_last >= seq ? unpack(row) : [];
 }

@@ -150,9 +150,9 @@ async function copyTree(tree: string, to: string): Promise<void> {
   fs.writeFileSync(etc('shadow'), 'root::19000:0:99999:7:::\n', { mode: 0o600 });
   fs.writeFileSync(etc('fstab'), '');
   // As base-files' own script does: D-Bus is looked for below /var/run.
-  for (const name of ['run', 'lock']) {
+  for (const [name, target] of Object.entries({ run: '/run', lock: '/run/lock' })) {
     fs.rmSync(path.join(to, 'var', name), { recursive: true, force: true });
-    fs.symlinkSync(name === 'run' ? '/run' : '/run/lock', path.join(to, 'var', name));
+    fs.symlinkSync(target, path.join(to, 'var', name));
   }
   fs.writeFileSync(etc('hostname'), 'wagon-1\n');
   fs.writeFileSync(etc('machine-id'), `${'5a'.repeat(16)}\n`);
