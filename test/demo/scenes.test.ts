@@ -13,8 +13,27 @@ import { readTimeCode } from './time-code.js';
 
 const PYTHON = '/usr/bin/python3';
 
-/** Frames of a stream as raw luma, handed over one by one with the time of their arrival. */
-function grayFrames(url: string, width: number, height: number, take: (gray: Buffer, atUtcMs: number) => void): ChildProcess {
+/**
+ * Frames of a stream as raw luma, handed over one by one with the time of their arrival, until it is told to stop. A server that has just begun may
+ * describe a stream before it knows what is in it: ffmpeg gives up then, and is started again, as a recorder asks again.
+ */
+function grayFrames(url: string, width: number, height: number, take: (gray: Buffer, atUtcMs: number) => void): () => void {
+  let stopped = false;
+  let child: ChildProcess;
+  const read = (): void => {
+    child = oneReader(url, width, height, take);
+    child.once('exit', () => {
+      if (!stopped) read();
+    });
+  };
+  read();
+  return () => {
+    stopped = true;
+    child.kill('SIGKILL');
+  };
+}
+
+function oneReader(url: string, width: number, height: number, take: (gray: Buffer, atUtcMs: number) => void): ChildProcess {
   const input = ['-rtsp_transport', 'tcp', '-i', url];
   const args = ['-hide_banner', '-loglevel', 'error', '-nostdin', ...input, '-f', 'rawvideo', '-pix_fmt', 'gray', '-'];
   const child = spawn('ffmpeg', args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -46,11 +65,10 @@ t.test('every stream carries its instant, readable after encoding', { timeout: 2
   ];
   for (const [mount, width, height] of streams) {
     const seen: { code: number | undefined; at: number }[] = [];
-    const reader = grayFrames(`rtsp://127.0.0.1:${port}/${mount}`, width, height, (gray, at) => {
+    const stop = grayFrames(`rtsp://127.0.0.1:${port}/${mount}`, width, height, (gray, at) => {
       seen.push({ code: readTimeCode(gray, width, height), at });
     });
-    await until(`12 frames of ${mount}`, () => seen.length >= 12);
-    reader.kill('SIGKILL');
+    await until(`12 frames of ${mount}`, () => seen.length >= 12).finally(stop);
     t.equal(seen.filter(({ code }) => code === undefined).length, 0, `${mount}: every frame's code is readable`);
     const codes = seen.map(({ code }) => code ?? 0);
     t.ok(

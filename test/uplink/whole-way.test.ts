@@ -195,6 +195,8 @@ t.test('a pull from request to receipt, the connection cut and the centre restar
 async function checkCountersigned(test: Test, centre: Centre, unit: Unit, spool: string): Promise<void> {
   const file = path.join(spool, 'countersigned.jsonl');
   await until('countersigned checkpoints', () => unit.uplink.counters.checkpointsCountersigned > 0);
+  // From here on none comes: what is read below is what fsck sees.
+  await unit.uplink.stop();
   const rows = await centre.store.db.selectFrom('countersigned').selectAll().orderBy('seq').execute();
   const kept = readFileSync(file, 'utf8').split('\n').slice(0, -1);
   test.ok(kept.length > 0);
