@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, brotliDecompressSync } from 'node:zlib';
 import type { Random } from '@longroof/base/random';
 import Database from 'better-sqlite3';
 import { nameOf } from '../checker/known.js';
@@ -95,9 +96,14 @@ function harmsOfRows(random: Random): Harm[] {
     name: 'one journal record missing',
     act: (centre) =>
       change(centre, (db) => {
-        const { n } = db.prepare('SELECT count(*) AS n FROM journal').get() as { n: number };
-        const seq = random.int(1, n - 1);
-        check(db.prepare('DELETE FROM journal WHERE seq = ?').run(seq).changes > 0, 'a record was deleted');
+        const segments = db.prepare('SELECT rowid, seq_first, packed FROM segment WHERE seq_last > seq_first + 1 ORDER BY rowid');
+        const { rowid, seq_first, packed } = random.pick(segments.all() as { rowid: number; seq_first: number; packed: Buffer }[]);
+        const lines = brotliDecompressSync(packed).toString('utf8').split('\n');
+        // The first line is no record; neither end of the segment goes.
+        const at = random.int(2, lines.length - 1);
+        lines.splice(at, 1);
+        db.prepare('UPDATE segment SET packed = ? WHERE rowid = ?').run(brotliCompressSync(lines.join('\n')), rowid);
+        const seq = seq_first + at - 1;
         return new RegExp(`record ${seq + 1} (stands where ${seq} belongs|does not follow)`);
       }),
   };

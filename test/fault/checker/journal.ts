@@ -1,10 +1,11 @@
 /**
- * The journal twice: as the wagon wrote it (lines of its segment files) and as the centre keeps it (rows). Each is one chain of SHA-256
+ * The journal twice: as the wagon wrote it (lines of its segment files) and as the centre keeps it (compressed segments in rows). Each is one chain of SHA-256
  * by itself, checkpoints are signed by the key in the genesis record, and the two are the same to the last record.
  */
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { brotliDecompressSync } from 'node:zlib';
 import type Database from 'better-sqlite3';
 import type { Findings } from './known.js';
 
@@ -76,24 +77,45 @@ interface EpochRow {
   head: string;
 }
 
+interface SegmentRow {
+  seq_first: number;
+  seq_last: number;
+  head: string;
+  packed: Buffer;
+}
+
+/**
+ * Records as the centre keeps them: Brotli of lines, the first of which tells of arrivals, each other one being a record; a tab stands for the hash of
+ * the record before (`docs/decisions/0024-journals-in-segments.md`). Each segment begins, ends and hashes as its row says.
+ */
+function centreRecords(db: Database.Database, unit: string, epoch: string, findings: Findings): JournalLine[] {
+  const rows = db.prepare('SELECT seq_first, seq_last, head, packed FROM segment WHERE unit = ? AND epoch = ? ORDER BY seq_first');
+  return (rows.all(unit, epoch) as SegmentRow[]).flatMap(({ seq_first, seq_last, head, packed }) => {
+    let before = '';
+    const lines = brotliDecompressSync(packed).toString('utf8').split('\n').slice(1);
+    const records = lines.map((line) => {
+      const text = line.replace('\t', before);
+      before = hashOf(text);
+      return parse(text);
+    });
+    if (before !== head || records[0]?.seq !== seq_first || records.at(-1)?.seq !== seq_last)
+      findings.add(`journal at the centre, epoch ${epoch}: segment ${seq_first} to ${seq_last} is not what stands beside it`);
+    return records;
+  });
+}
+
 /** The centre's journal of this unit is whole, and ends where the wagon's ends. */
 export function checkJournals(db: Database.Database, unit: string, wagon: Map<string, JournalLine[]>, findings: Findings): void {
   const epochs = db.prepare('SELECT unit, epoch, next_seq, head FROM epoch WHERE unit = ?').all(unit) as EpochRow[];
   for (const epoch of wagon.keys())
     if (!epochs.some((row) => row.epoch === epoch)) findings.add(`the centre has nothing of the journal of epoch ${epoch}`);
   for (const { epoch, next_seq, head } of epochs) {
-    const rows = db.prepare('SELECT text, hash FROM journal WHERE unit = ? AND epoch = ? ORDER BY seq').all(unit, epoch) as {
-      text: string;
-      hash: string;
-    }[];
-    const centre = rows.map(({ text }) => parse(text));
+    const centre = centreRecords(db, unit, epoch, findings);
     findings.tally('journal records', centre.length);
     const what = `journal at the centre, epoch ${epoch}`;
     const last = checkChain(what, centre, findings);
-    if (rows.length !== next_seq || last !== head) findings.add(`${what}: ${rows.length} records do not lead to its head at ${next_seq}`);
-    rows.forEach((row, seq) => {
-      if (row.hash !== hashOf(row.text)) findings.add(`${what}: record ${seq} does not hash to what is beside it`);
-    });
+    if (centre.length !== next_seq || last !== head)
+      findings.add(`${what}: ${centre.length} records do not lead to its head at ${next_seq}`);
     checkCheckpoints(unit, epoch, centre, findings);
     const lines = wagon.get(epoch);
     if (!lines) continue;
