@@ -30,7 +30,7 @@ import type {
 export const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
 /** Calls that wait for the worker. */
 const CALLS_MAX = 10_000;
-/** A commit follows the footage that came at once, but so often at most; what else changed waits so long at most. */
+/** A commit follows footage at once, but so often at most, an urgent record always; what else changed waits so long at most. */
 const TICK_MS_MIN = 100;
 const TICK_MS = 250;
 /** Nothing new, and a sign of life all the same. */
@@ -61,6 +61,8 @@ export class SpoolClient implements Spool {
   /** The worker was told something since the last tick. */
   #hasNews = false;
   #tickIsDue = false;
+  /** A record waits for the next tick that should not wait. */
+  #isUrgent = false;
   #position: JournalPosition;
   #stats: WorkerStats;
   #gone: Fault | undefined;
@@ -98,15 +100,17 @@ export class SpoolClient implements Spool {
     this.#tickedMonoMs = monoMs;
     this.#post({ kind: 'tick', monoMs });
     this.#hasNews = false;
+    this.#isUrgent = false;
   }
 
   /** Behind all the footage of this turn of the loop. */
-  #tickSoon(): void {
+  #tickSoon(isUrgent = false): void {
+    this.#isUrgent ||= isUrgent;
     if (this.#tickIsDue) return;
     this.#tickIsDue = true;
     queueMicrotask(() => {
       this.#tickIsDue = false;
-      this.#tick(TICK_MS_MIN);
+      this.#tick(this.#isUrgent ? 0 : TICK_MS_MIN);
     });
   }
 
@@ -114,6 +118,7 @@ export class SpoolClient implements Spool {
     switch (message.kind) {
       case 'ticked': {
         this.#isTicking = false;
+        if (this.#isUrgent) this.#tickSoon();
         this.#position = message.position;
         this.memory.returned(message.returned);
         if (message.stats.state !== this.#stats.state)
@@ -195,8 +200,10 @@ export class SpoolClient implements Spool {
     this.#post({ kind: 'clock', anchor });
   }
 
-  record<T extends JournalType>(type: T, body: JournalBodies[T], options: { urgent?: boolean } = {}): Promise<number> {
-    return this.#call({ what: 'record', type, body, urgent: options.urgent ?? false });
+  record<T extends JournalType>(type: T, body: JournalBodies[T], { urgent = false }: { urgent?: boolean } = {}): Promise<number> {
+    const recorded = this.#call<number>({ what: 'record', type, body, urgent });
+    if (urgent) this.#tickSoon(true);
+    return recorded;
   }
 
   journal(fromSeq: number, maxBytes: number): Promise<JournalRecord[]> {

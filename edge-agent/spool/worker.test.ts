@@ -171,3 +171,17 @@ t.test('S8: flushes a second and bytes written over footage bytes are measured',
   t.ok(stats.usedBytes > 2_000_000 && stats.freeBytes > 0);
   await spool.close();
 });
+
+t.test('urgent records are durable without waiting for a tick, also those that come while a commit is under way', async (t) => {
+  // No tick comes by itself.
+  const clock = { ...systemClock, every: () => ({ cancel: () => undefined }) };
+  const spool = await open(path.join(folder(t), 'spool'), { clock });
+  const calm = spool.record('health', { n: 0 });
+  const first = spool.record('event', { event: 'beat' }, { urgent: true });
+  await Promise.resolve();
+  // The commit of the first is under way.
+  const second = spool.record('event', { event: 'beat' }, { urgent: true });
+  t.equal(await first, (await calm) + 1);
+  t.equal(await second, (await first) + 1);
+  await spool.close();
+});
