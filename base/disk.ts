@@ -27,8 +27,8 @@ export interface Disk {
   close(fd: number): void;
   /** Writes all of all parts at the end of the file (gathered). */
   append(fd: number, parts: readonly Uint8Array[]): void;
-  /** Reads exactly `length` bytes at `offset`; fewer only at the end of the file. */
-  read(fd: number, offset: number, length: number): Buffer;
+  /** Reads exactly `length` bytes at `offset`; fewer only at the end of the file. Into the start of `into` where that is given. */
+  read(fd: number, offset: number, length: number, into?: Buffer): Buffer;
   truncate(file: string, bytes: number): void;
   datasync(fd: number): void;
   syncDirectory(directory: string): void;
@@ -90,16 +90,16 @@ export const systemDisk: Disk = {
         pending = rest;
       }
     }),
-  read: (fd, offset, length) =>
+  read: (fd, offset, length, into) =>
     act('read', fd, () => {
-      const buffer = Buffer.allocUnsafe(length);
+      const buffer = into ?? Buffer.allocUnsafe(length);
       let filled = 0;
       while (filled < length) {
         const got = fs.readSync(fd, buffer, filled, length - filled, offset + filled);
         if (got === 0) break;
         filled += got;
       }
-      return filled === length ? buffer : buffer.subarray(0, filled);
+      return filled === buffer.length ? buffer : buffer.subarray(0, filled);
     }),
   truncate: (file, bytes) =>
     act('truncate', file, () => {

@@ -16,6 +16,7 @@ import { ROLES } from './accounts/roles.js';
 import { backup, checkBackup, restore, restored } from './backup-command.js';
 import { Centre } from './centre.js';
 import { loadControllerConfig } from './config.js';
+import { letHeapGrow } from './heap.js';
 import { type Db, openStore } from './store/open.js';
 import { readmit, revoke, serialOf } from './store/revocations.js';
 import { VERSION } from './version.js';
@@ -35,6 +36,7 @@ async function run({ config: file, check }: GlobalOptions): Promise<void> {
     process.stdout.write(`${file} is correct\n`);
     return;
   }
+  letHeapGrow();
   const log = createLog('longroof-controller', config.log);
   if (!config.http.behindTls && !isLoopback(config.http.host))
     log.warn({ host: config.http.host }, 'passwords and footage go over this network in the clear: put a proxy with TLS in front');

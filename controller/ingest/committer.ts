@@ -11,6 +11,8 @@ import { finishPulls } from './pull-end.js';
 import { Walls } from './walls.js';
 
 const TOGETHER_MAX = 128;
+/** What came first waits so long for others: a receipt has no hurry, and a commit for each fragment is a third of the centre's CPU. */
+const GATHER_MS = 30;
 
 interface Waiting {
   meta: FragmentMeta;
@@ -46,6 +48,7 @@ export class Committer {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
+      await this.#context.clock.sleep(GATHER_MS);
       const batch = this.#waiting.splice(0, TOGETHER_MAX);
       const ended = new Set<string>();
       try {

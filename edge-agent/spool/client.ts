@@ -57,10 +57,10 @@ export class SpoolClient implements Spool {
   readonly #ticks: Timer;
   #nextCall = 1;
   #isTicking = false;
+  #tickIsDue = false;
   #tickedMonoMs: MonoMs = Number.NEGATIVE_INFINITY;
   /** The worker was told something since the last tick. */
   #hasNews = false;
-  #tickIsDue = false;
   /** A record waits for the next tick that should not wait. */
   #isUrgent = false;
   #position: JournalPosition;
@@ -201,9 +201,8 @@ export class SpoolClient implements Spool {
   }
 
   record<T extends JournalType>(type: T, body: JournalBodies[T], { urgent = false }: { urgent?: boolean } = {}): Promise<number> {
-    const recorded = this.#call<number>({ what: 'record', type, body, urgent });
     if (urgent) this.#tickSoon(true);
-    return recorded;
+    return this.#call({ what: 'record', type, body, urgent });
   }
 
   journal(fromSeq: number, maxBytes: number): Promise<JournalRecord[]> {
@@ -226,8 +225,10 @@ export class SpoolClient implements Spool {
     return this.#call({ what: 'named', names: { ...nameOf(stream), run, seqFirst, seqLast } });
   }
 
-  async read(fragment: StoredFragment): Promise<Buffer> {
-    return asBuffer(await this.#call<Uint8Array>({ what: 'read', fragment }));
+  async read(fragment: StoredFragment, memory?: Buffer): Promise<Buffer> {
+    const into = memory?.buffer instanceof SharedArrayBuffer ? memory : undefined;
+    const bytes = await this.#call<Uint8Array>({ what: 'read', fragment, into });
+    return into?.subarray(0, bytes.length) ?? asBuffer(bytes);
   }
 
   async init(initSha256: string): Promise<Buffer | undefined> {

@@ -192,8 +192,8 @@ export class SpoolCore {
     return selectNamed(this.state, names);
   }
 
-  read(fragment: StoredFragment): Buffer {
-    return readFragment(this.state.options.disk, fragment);
+  read(fragment: StoredFragment, into?: Buffer): Buffer {
+    return readFragment(this.state.options.disk, fragment, into);
   }
 
   init(initSha256: string): Buffer | undefined {

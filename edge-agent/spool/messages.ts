@@ -33,7 +33,8 @@ export type Call =
   | { what: 'journal'; fromSeq: number; bytesMax: number }
   | { what: 'select'; streams: StreamName[]; fromUtcMs: UtcMs; toUtcMs: UtcMs }
   | { what: 'named'; names: FragmentRun }
-  | { what: 'read'; fragment: StoredFragment }
+  /** `into`: shared memory that its bytes go into. */
+  | { what: 'read'; fragment: StoredFragment; into: Uint8Array | undefined }
   | { what: 'init'; initSha256: string }
   | { what: 'release'; id: { camera: string; rendition: Rendition; run: number; seq: number; sha256: string } }
   | { what: 'adoptStore'; storeEpoch: string; journalNext: number }

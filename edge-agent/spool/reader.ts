@@ -8,11 +8,11 @@ import { reelPath } from './retention.js';
 import type { StoredFragment } from './spool.js';
 import type { CoreState } from './state.js';
 
-/** `moof` + `mdat`. Throws `corrupt` (LR_SPOOL_CORRUPT) where the bytes are not those of its hash, `not-found` where the reel is gone. */
-export function readFragment(disk: Disk, fragment: StoredFragment): Buffer {
+/** `moof` + `mdat`, at the start of `into` where that is given. Throws `corrupt` (LR_SPOOL_CORRUPT) where the bytes are not those of its hash, `not-found` where the reel is gone. */
+export function readFragment(disk: Disk, fragment: StoredFragment, into?: Buffer): Buffer {
   const fd = disk.openRead(fragment.reelPath);
   try {
-    const bytes = disk.read(fd, fragment.offset, fragment.meta.bytes);
+    const bytes = disk.read(fd, fragment.offset, fragment.meta.bytes, into);
     if (bytes.length !== fragment.meta.bytes || sha256Hex(bytes) !== fragment.meta.sha256) {
       const { camera, run, seq } = fragment.meta;
       throw new Fault('corrupt', 'LR_SPOOL_CORRUPT', `fragment ${camera}/${run}/${seq}: its bytes are not what was recorded`, {

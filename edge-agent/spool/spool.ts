@@ -108,7 +108,7 @@ export type StandingHold = Pick<HoldRequest, 'holdId' | 'reviewUtcMs'>;
 
 export interface Spool {
   readonly identity: SpoolIdentity;
-  /** For fragments under construction: it comes back for the next one when the fragment is written. */
+  /** For fragments under construction, and for those that are read: it comes back for the next one. */
   readonly memory: ArenaMemory;
   /** Takes ownership of the fragment's memory. False: the queue is full; the gap is noted. */
   write(fragment: BuiltFragment, wall: WallClaim): boolean;
@@ -128,8 +128,11 @@ export interface Spool {
   select(streams: StreamName[], fromUtcMs: UtcMs, toUtcMs: UtcMs): Promise<Selection>;
   /** Of these fragments of one run of a stream the ones that are durable and still here, in order of seq. */
   named(names: FragmentRun): Promise<StoredFragment[]>;
-  /** `moof` + `mdat` of a fragment; throws `corrupt` where the bytes are not what the index says. */
-  read(fragment: StoredFragment): Promise<Buffer>;
+  /**
+   * `moof` + `mdat` of a fragment, where possible at the start of `into`, which came from `memory`; throws `corrupt` where the bytes are not what
+   * the index says.
+   */
+  read(fragment: StoredFragment, into?: Buffer): Promise<Buffer>;
   init(initSha256: string): Promise<Buffer | undefined>;
   /** S3: after a verified receipt over `sha256`. False when there is no such fragment or its hash differs. */
   release(id: Pick<FragmentMeta, 'camera' | 'rendition' | 'run' | 'seq' | 'sha256'>): Promise<boolean>;

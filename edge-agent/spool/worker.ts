@@ -8,7 +8,7 @@ import type { InitSegment } from '../fragment/fragment.js';
 import { openCore } from './core.js';
 import { toDiskFault } from './disk-state.js';
 import { standingHolds } from './holds.js';
-import { type Call, type FromWorker, plainFault, type ToWorker, type WorkerSettings } from './messages.js';
+import { asBuffer, type Call, type FromWorker, plainFault, type ToWorker, type WorkerSettings } from './messages.js';
 import { positionOf, Statistics } from './statistics.js';
 
 const settings = workerData as WorkerSettings;
@@ -55,8 +55,12 @@ function tick(monoMs: number): void {
   returned = [];
 }
 
-/** The memory goes with the bytes: where it holds more than these they are copied. */
+/** The memory goes with the bytes: where it holds more than these they are copied. What is shared stays where it is. */
 function give(id: number, bytes: Buffer): void {
+  if (bytes.buffer instanceof SharedArrayBuffer) {
+    post({ kind: 'result', id, value: bytes });
+    return;
+  }
   const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
   post({ kind: 'result', id, value: own }, [own.buffer as ArrayBuffer]);
 }
@@ -80,7 +84,7 @@ function answer(id: number, call: Call): void {
       settled(core.named(call.names));
       return;
     case 'read':
-      give(id, core.read(call.fragment));
+      give(id, core.read(call.fragment, call.into && asBuffer(call.into)));
       return;
     case 'init': {
       const bytes = core.init(call.initSha256);

@@ -4,13 +4,20 @@
  */
 import type { MonoMs } from '@longroof/base/clock';
 import { CHUNK_HEADER_BYTES, writeChunkHeader } from '@longroof/protocol/chunk';
+import type { Spool } from '../spool/spool.js';
 import type { Entry } from './fragment-queue.js';
+import type { MessagePool } from './message-pool.js';
+
+/** Where its bytes come from, and the memory of its messages. */
+export interface FlightSource {
+  spool: Pick<Spool, 'memory' | 'read'>;
+  messages: MessagePool;
+}
 
 export class Flight {
   readonly handle: number;
   readonly entry: Entry;
   readonly total: number;
-  bytes: Buffer | undefined;
   /** Its manifest is out: chunks may follow. */
   announced = false;
   sent = 0;
@@ -18,11 +25,15 @@ export class Flight {
   progressMs: MonoMs;
   /** The centre has been asked whether it has the fragment: nothing is sent before `probeUntilMs` or its answer. */
   probeUntilMs: MonoMs;
-  /** End offset and time of each chunk that is not yet acknowledged, in order. */
-  #chunks: { end: number; atMs: MonoMs }[] = [];
+  readonly #source: FlightSource;
+  #bytes: Buffer | undefined;
+  #landed = false;
+  /** Each chunk that is not yet acknowledged, in order: its end offset, and when it went. */
+  #chunks: { end: number; atMs: MonoMs; message: Buffer }[] = [];
   #asked = { offset: -1, atMs: 0 };
 
-  constructor(handle: number, entry: Entry, nowMs: MonoMs, probeMs: number) {
+  constructor(handle: number, entry: Entry, source: FlightSource, nowMs: MonoMs, probeMs: number) {
+    this.#source = source;
     this.handle = handle;
     this.entry = entry;
     this.total = entry.fragment.meta.bytes;
@@ -34,20 +45,52 @@ export class Flight {
     return Math.max(0, this.sent - this.acked);
   }
 
+  /** The other side has all of it, and has closed its handle. */
+  get arrived(): boolean {
+    return this.acked >= this.total;
+  }
+
   /** Nothing of it is on its way, and not all has been sent: it waits for its turn. */
   get waits(): boolean {
     return this.announced && this.sent < this.total && this.sent === this.acked;
   }
 
-  /** The next chunk, header and all; undefined when everything is sent. */
-  nextChunk(bytes: Buffer, payloadMax: number, nowMs: MonoMs): Buffer | undefined {
-    if (this.sent >= this.total) return undefined;
+  /** Brings its bytes into memory of the spool's. Throws what the spool throws. */
+  async load(): Promise<void> {
+    const { spool } = this.#source;
+    const { fragment } = this.entry;
+    const memory = spool.memory.allocate(fragment.meta.bytes);
+    try {
+      this.#bytes = await spool.read(fragment, memory);
+    } catch (error) {
+      spool.memory.give(memory);
+      throw error;
+    }
+    if (this.#landed) this.letGo();
+  }
+
+  letGo(): void {
+    if (this.#bytes) this.#source.spool.memory.give(this.#bytes);
+    this.#bytes = undefined;
+  }
+
+  /** It is no longer under way. */
+  land(): void {
+    this.#landed = true;
+    this.letGo();
+  }
+
+  /** The next chunk, header and all; undefined when everything is sent, or its bytes are not in memory. */
+  nextChunk(payloadMax: number, nowMs: MonoMs): Buffer | undefined {
+    const bytes = this.#bytes;
+    if (!bytes || this.sent >= this.total) return undefined;
     const length = Math.min(payloadMax, this.total - this.sent);
-    const message = Buffer.allocUnsafe(CHUNK_HEADER_BYTES + length);
+    const message = this.#source.messages.take(CHUNK_HEADER_BYTES + length);
     writeChunkHeader(message, { handle: this.handle, offset: this.sent, total: this.total });
-    bytes.copy(message, CHUNK_HEADER_BYTES, this.sent, this.sent + length);
+    // By one memmove also from shared memory, where `copy` goes byte by byte.
+    message.fill(new Uint8Array(bytes.buffer, bytes.byteOffset + this.sent, length), CHUNK_HEADER_BYTES);
     this.sent += length;
-    this.#chunks.push({ end: this.sent, atMs: nowMs });
+    this.#chunks.push({ end: this.sent, atMs: nowMs, message });
     return message;
   }
 
@@ -64,8 +107,9 @@ export class Flight {
     let covered = 0;
     while (covered < this.#chunks.length && (this.#chunks[covered] as { end: number }).end <= offset) covered += 1;
     const last = this.#chunks[covered - 1];
-    if (covered > 0) this.#chunks.splice(0, covered);
-    if (this.acked >= this.total) this.bytes = undefined;
+    // What has arrived has left this side.
+    for (const { message } of this.#chunks.splice(0, covered)) this.#source.messages.give(message);
+    if (this.arrived) this.letGo();
     return last?.atMs;
   }
 

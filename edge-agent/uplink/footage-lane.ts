@@ -12,11 +12,12 @@ import { CHUNK_HEADER_BYTES } from '@longroof/protocol/chunk';
 import type { Rendition } from '@longroof/protocol/fragment';
 import type { AckMessage, ManifestMessage, StoredReceipt } from '@longroof/protocol/messages';
 import type { Spool, StoredFragment } from '../spool/spool.js';
-import { type Connection, flightOf, isOpeningBetter, nextToSend } from './connection.js';
+import { arrived, type Connection, flightOf, isOpeningBetter, nextToSend, openHandles } from './connection.js';
 import type { UplinkCounters } from './counters.js';
 import { Flight } from './flight.js';
 import { type Entry, FragmentQueue, fragmentKey, type Outcome } from './fragment-queue.js';
 import type { Line } from './link.js';
+import { MessagePool } from './message-pool.js';
 import { type Claim, claimOf, goesBefore } from './priority.js';
 import { checkReceiptBytes } from './receipts.js';
 import type { Reporter } from './reporter.js';
@@ -77,6 +78,7 @@ export class FootageLane {
     this.#connection = {
       line,
       window: new Window(creditBytes),
+      messages: new MessagePool(),
       flights: new Map(),
       inits: new Set(),
       handle: 0,
@@ -94,6 +96,7 @@ export class FootageLane {
     connection.tick.cancel();
     for (const flight of connection.flights.values()) {
       if (flight.sent >= flight.total) flight.entry.probe = true;
+      flight.land();
       this.#queue.putBack(flight.entry);
     }
   }
@@ -117,13 +120,13 @@ export class FootageLane {
       if (underWay > 0 && underWay + chunkBytes > connection.window.bytes) return;
       const nowMs = clock.mono();
       const flight = nextToSend(connection, nowMs, this.#mayGo);
-      const better = connection.flights.size < HANDLES_MAX && this.#queue.peek(this.#mayGo);
+      const better = openHandles(connection) < HANDLES_MAX && this.#queue.peek(this.#mayGo);
       if (!flight || (better && goesBefore(better.priority, flight.entry.priority))) {
         this.#openNext(connection);
         return;
       }
       if (isOpeningBetter(connection, flight)) return;
-      const message = flight.bytes && flight.nextChunk(flight.bytes, chunkBytes, nowMs);
+      const message = flight.nextChunk(chunkBytes, nowMs);
       if (!message) {
         this.#load(connection, flight);
         return;
@@ -166,20 +169,19 @@ export class FootageLane {
     const entry = this.#queue.get(fragmentKey(receipt));
     const connection = this.#connection;
     if (connection) connection.heardMs = clock.mono();
-    if (entry) checkReceiptBytes(receipt, entry.fragment.meta);
+    if (entry) {
+      checkReceiptBytes(receipt, entry.fragment.meta);
+      if (connection) arrived(connection, entry, clock.mono());
+      this.pump();
+    }
     const freed = await spool.release(receipt);
     // Its footage may have gone while it was under way: it is stored all the same, and nothing is left to free.
     if (!freed && !entry) throw new Fault('denied', 'LR_RECEIPT_UNKNOWN', 'a receipt for a fragment that is not here');
     if (!entry || this.#queue.get(entry.key) !== entry) return;
     counters.fragmentsStored += 1;
     this.#settle(entry, 'stored');
-    const flight = connection === this.#connection ? flightOf(connection, entry) : undefined;
-    if (connection && flight) {
-      const nowMs = clock.mono();
-      const sentAtMs = flight.acknowledge(flight.total, nowMs);
-      if (sentAtMs !== undefined) connection.window.acknowledged(sentAtMs, nowMs, 'receipt');
-      connection.flights.delete(flight.handle);
-    }
+    const flight = flightOf(this.#connection, entry);
+    if (this.#connection && flight) this.#land(this.#connection, flight);
     this.pump();
   }
 
@@ -192,7 +194,7 @@ export class FootageLane {
     // Its bytes have arrived, whatever was made of them: they hold back no others.
     flight?.acknowledge(flight.total, this.#options.clock.mono());
     if (entry.wrongReceipts >= WRONG_RECEIPTS_MAX) {
-      if (flight) this.#connection?.flights.delete(flight.handle);
+      if (flight && this.#connection) this.#land(this.#connection, flight);
       this.#settle(entry, { refused: code });
     }
     this.pump();
@@ -203,31 +205,35 @@ export class FootageLane {
     this.#options.counters.queued = this.#queue.length;
   }
 
-  #drop(connection: Connection, flight: Flight, code: string): void {
+  #land(connection: Connection, flight: Flight): void {
     connection.flights.delete(flight.handle);
+    flight.land();
+  }
+
+  #drop(connection: Connection, flight: Flight, code: string): void {
+    this.#land(connection, flight);
     this.#settle(flight.entry, { refused: code });
   }
 
   readonly #mayGo = ({ priority, fragment }: Entry): boolean => this.#options.allows?.(claimOf(priority), fragment.meta.rendition) ?? true;
 
   #openNext(connection: Connection): void {
-    if (connection.reads > 0 || connection.flights.size >= HANDLES_MAX) return;
+    if (connection.reads > 0 || openHandles(connection) >= HANDLES_MAX) return;
     const entry = this.#queue.take(this.#mayGo);
     if (!entry) return;
     connection.handle += 1;
-    const flight = new Flight(connection.handle, entry, this.#options.clock.mono(), PROBE_MS);
+    const { clock, spool } = this.#options;
+    const flight = new Flight(connection.handle, entry, { spool, messages: connection.messages }, clock.mono(), PROBE_MS);
     connection.flights.set(flight.handle, flight);
     this.#act(connection, flight, async () => {
-      if (!entry.probe) flight.bytes = await this.#options.spool.read(entry.fragment);
+      if (!entry.probe) await flight.load();
       await this.#announce(connection, flight);
     });
   }
 
   #load(connection: Connection, flight: Flight): void {
     if (connection.reads > 0) return;
-    this.#act(connection, flight, async () => {
-      flight.bytes = await this.#options.spool.read(flight.entry.fragment);
-    });
+    this.#act(connection, flight, () => flight.load());
   }
 
   #announceAgain(connection: Connection, flight: Flight): void {

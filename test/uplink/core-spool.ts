@@ -133,8 +133,8 @@ export class CoreSpool implements Spool {
   named(names: FragmentRun) {
     return this.#now(() => this.core.named(names));
   }
-  read(fragment: StoredFragment) {
-    return this.#now(() => this.core.read(fragment));
+  read(fragment: StoredFragment, into?: Buffer) {
+    return this.#now(() => this.core.read(fragment, into));
   }
   init(initSha256: string) {
     return this.#now(() => this.core.init(initSha256));

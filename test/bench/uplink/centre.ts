@@ -1,4 +1,5 @@
 /** The centre of the uplink's bench: the real embedded broker, ingest and store; counts footage as it arrives. */
+import { letHeapGrow } from '@longroof/controller/heap';
 import type { BlobStore } from '@longroof/controller/store/blobs';
 import { type Centre, startCentre } from '../../ingest/centre.js';
 import { serve } from './child.js';
@@ -31,6 +32,8 @@ function counted(blobs: BlobStore): BlobStore {
 
 serve({
   async start({ dir, host, unit }: CentreStart) {
+    // As the program does.
+    letHeapGrow();
     centre = await startCentre(dir, { wrapBlobs: counted, host });
     return { port: centre.port, identity: await centre.authority.issueUnit(unit) };
   },

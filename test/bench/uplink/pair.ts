@@ -1,5 +1,6 @@
 /** A unit with footage and the centre it is connected to, each in a process of its own. */
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { UplinkCounters } from '@longroof/edge-agent/uplink/counters';
 import type { UnitIdentity } from '@longroof/protocol/authority';
 import { until } from '../../peers/program.js';
@@ -8,6 +9,7 @@ import { Child } from './child.js';
 import type { UnitStart } from './unit.js';
 
 export const UNIT = 'wagon-1';
+const LOOK_MS = 1000;
 
 export interface PairOptions {
   folder: string;
@@ -63,8 +65,10 @@ export class Pair {
     return this.centre.call<Progress>('progress', id === undefined ? {} : { id });
   }
 
+  /** Seldom asked, as a page would: the answer is of the centre's CPU, which is being measured. */
   async done(id: string, withinMs: number): Promise<void> {
-    await until('the pull is done', async () => (await this.progress(id)).state === 'done', withinMs);
+    const look = async (): Promise<boolean> => (await this.progress(id)).state === 'done' || (await delay(LOOK_MS, false));
+    await until('the pull is done', look, withinMs);
   }
 
   counters(): Promise<UplinkCounters> {
