@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sha256Hex } from '@longroof/base/canonical';
 import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { silentLog } from '@longroof/base/log';
@@ -12,7 +13,7 @@ import t from 'tap';
 import { QUEUE_BYTES_MAX } from './client.js';
 import { checkSpool } from './fsck.js';
 import { openSpool, type SpoolOptions } from './open.js';
-import type { Spool } from './spool.js';
+import type { Spool, StoredFragment } from './spool.js';
 import { testFragment } from './test-fragments.js';
 import { FRONT, testKeyPem } from './test-spool.js';
 
@@ -183,5 +184,35 @@ t.test('urgent records are durable without waiting for a tick, also those that c
   const second = spool.record('event', { event: 'beat' }, { urgent: true });
   t.equal(await first, (await calm) + 1);
   t.equal(await second, (await first) + 1);
+  await spool.close();
+});
+
+t.test('fragments are read into memory that serves for the next one; what is damaged is told and nothing given', async (t) => {
+  const root = path.join(folder(t), 'spool');
+  const spool = await open(root);
+  const random = seededRandom(6);
+  spool.openStream(FRONT);
+  const startMonoMs = systemClock.mono();
+  const write = (): void => {
+    for (const at of [0, 1000]) {
+      const fragment = testFragment(random, FRONT, { startMonoMs: startMonoMs + at, payloadBytes: 90_000 });
+      spool.write(fragment, { utcMs: systemClock.utc() + at, source: 'ntp', errorMs: 20 });
+    }
+  };
+  await durableUntil(spool, write, startMonoMs + 2000);
+  const [first, second] = (await spool.select([FRONT], 0, systemClock.utc() + 5000)).fragments as [StoredFragment, StoredFragment];
+  const plain = await spool.read(first);
+  const memory = spool.memory.allocate(100_000);
+  const pooled = await spool.read(first, memory);
+  t.ok(pooled.equals(plain));
+  t.equal(pooled.buffer, memory.buffer, 'no memory of its own');
+  spool.memory.give(pooled);
+  const again = await spool.read(second, spool.memory.allocate(95_000));
+  t.equal(again.buffer, memory.buffer, 'the piece serves once more');
+  t.equal(sha256Hex(again), second.meta.sha256);
+  const reel = openSync(second.reelPath, 'r+');
+  writeSync(reel, Buffer.from('damage'), 0, 6, second.offset + 1000);
+  closeSync(reel);
+  await t.rejects(spool.read(second, spool.memory.allocate(95_000)), { code: 'LR_SPOOL_CORRUPT' });
   await spool.close();
 });
