@@ -3,6 +3,7 @@
  * channel and waits for the answer. It ends with its owner.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { cpuSeconds } from '../../peers/program.js';
 
@@ -33,6 +34,14 @@ export function serve(handlers: Handlers): void {
   process.on('disconnect', () => process.exit(0));
 }
 
+/** The words of `#!/usr/bin/env -S ...`, as a command. */
+function interpreterOf(program: string): string[] {
+  const [first = ''] = readFileSync(program, 'utf8').split('\n');
+  const words = /^#!\/usr\/bin\/env -S (.+)$/.exec(first)?.[1];
+  if (words === undefined) throw new Error(`${program} does not say how it is started: ${first}`);
+  return ['env', ...words.split(' ')];
+}
+
 export class Child {
   readonly #process: ChildProcess;
   readonly #name: string;
@@ -40,10 +49,11 @@ export class Child {
   readonly #exited: Promise<void>;
   #calls = 0;
 
-  /** `script` stands beside this file; `within` names the network namespace it runs in. */
-  constructor(script: string, within?: string) {
+  /** `script` stands beside this file; `within` names the network namespace it runs in, `as` the program whose first line says how Node is started. */
+  constructor(script: string, { within, as }: { within?: string | undefined; as?: string } = {}) {
     this.#name = script;
-    const words = [process.execPath, path.join(import.meta.dirname, `${script}.js`)];
+    const node = as === undefined ? [process.execPath] : interpreterOf(as);
+    const words = [...node, path.join(import.meta.dirname, `${script}.js`)];
     const [command, ...args] = within ? ['ip', 'netns', 'exec', within, ...words] : words;
     this.#process = spawn(command as string, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#process.on('message', ({ id, value, error }: Answer) => {

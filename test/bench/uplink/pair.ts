@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { UplinkCounters } from '@longroof/edge-agent/uplink/counters';
 import type { UnitIdentity } from '@longroof/protocol/authority';
 import { until } from '../../peers/program.js';
+import { bin } from '../../peers/wagon.js';
 import type { CentreStart } from './centre.js';
 import { Child } from './child.js';
 import type { UnitStart } from './unit.js';
@@ -39,7 +40,11 @@ export class Pair {
   static async start(options: PairOptions): Promise<Pair> {
     const { folder, fragments, fragmentBytes, within, through } = options;
     const host = within?.centreAddress ?? '127.0.0.1';
-    const pair = new Pair(new Child('unit', within?.unit), new Child('centre', within?.centre));
+    const pair = new Pair(
+      // As the agent is started on a unit, so that its memory is as tight.
+      new Child('unit', { within: within?.unit, as: bin('edge-agent', 'longroof-agent') }),
+      new Child('centre', { within: within?.centre }),
+    );
     try {
       const centreStart: CentreStart = { dir: path.join(folder, 'centre'), host, unit: UNIT };
       const { port, identity } = await pair.centre.call<{ port: number; identity: UnitIdentity }>('start', centreStart);
