@@ -22,7 +22,10 @@ export const DRIFT_PPM = 100;
  */
 export const BETTER_BY = 2;
 
-/** The claim made at the time `monoMs`, or that of the best anchor of the same boot where this is clearly better. */
+/**
+ * The one rule by which wagon, centre and verifier go: the claim made at the time `monoMs`, or that of the best anchor of the same boot where this is
+ * clearly better. Best is the least error; of equal ones the first, so anchors come in the order of their times.
+ */
 export function bestWall(monoMs: MonoMs, claim: WallClaim, anchors: readonly ClockAnchor[]): WallClaim {
   let best: WallClaim | undefined;
   for (const anchor of anchors) {

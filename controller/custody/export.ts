@@ -5,7 +5,7 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { canonicalJson, type Json, sha256Hex } from '@longroof/base/canonical';
-import type { Clock, UtcMs } from '@longroof/base/clock';
+import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { encodeFragmentBox, type FragmentMeta } from '@longroof/protocol/fragment';
 import { signStatement } from '@longroof/protocol/signed';
@@ -16,7 +16,9 @@ import type { BlobStore } from '../store/blobs.js';
 import type { Db } from '../store/open.js';
 import { storedStatement } from '../store/receipt.js';
 import type { FragmentTable, PullTable, ReelTable } from '../store/tables.js';
+import { missingOf, shapePull } from './about-pull.js';
 import { Answers } from './answers.js';
+import { ExportClocks } from './clocks.js';
 import { countersignedLines, countersigners } from './countersigned.js';
 import { rowsOf } from './fragment-rows.js';
 import { READ_ME } from './read-me.js';
@@ -56,7 +58,7 @@ const ROOT = 'certificates/root.crt';
 const SIGNER = 'certificates/signer.crt';
 
 /** The footage of one MP4. */
-interface Item extends ExportFootage {
+interface Item extends Omit<ExportFootage, 'fromUtcMs' | 'toUtcMs'> {
   stored: StoredFragment[];
 }
 
@@ -126,7 +128,9 @@ export class Exporter {
     for (const item of items) reels.set(item, await reelsOf(this.#options.db, item.stored));
     const epochs: ExportEpoch[] = [];
     for (const epoch of await this.#epochsOf(pull, items)) epochs.push(yield* this.#addEpoch(zip, pull, epoch, items, reels));
-    for (const item of items) yield* this.#addFootage(zip, item);
+    const clocks = await ExportClocks.read(this.#options.db, pull.unit, epochs);
+    const footage: ExportFootage[] = [];
+    for (const item of items) footage.push(yield* this.#addFootage(zip, item, clocks));
     yield* add('proof/reels.jsonl', this.#reelLines(items, reels));
     yield* add('proof/stored.jsonl', this.#storedLines(items));
     yield* this.#addCentresWord(zip, pull, epochs);
@@ -138,8 +142,8 @@ export class Exporter {
       root: ROOT,
       signer: SIGNER,
       epochs,
-      footage: items.map(({ stored: _, ...footage }) => footage),
-      missing: await this.#missing(pull),
+      footage,
+      missing: await missingOf(this.#options.db, pull),
       files: [...zip.written],
     };
     const text = canonicalJson(manifest as unknown as Json);
@@ -226,28 +230,35 @@ export class Exporter {
     return parts;
   }
 
-  async *#addFootage(zip: ZipWriter, item: Item) {
+  async *#addFootage(zip: ZipWriter, item: Item, clocks: ExportClocks): AsyncGenerator<Buffer, ExportFootage, undefined> {
     const { blobs } = this.#options;
     const sha256 = item.stored[0]?.initSha256 ?? '';
     const init = await this.#footage.init(sha256);
     if (!init) throw new Fault('corrupt', 'LR_BLOB_MISSING', `init segment ${sha256} is not in the store`);
     yield* zip.add(item.init, [init], FILE_BYTES_MAX);
-    yield* zip.add(item.fragments, this.#fragmentHeads(item), FILE_BYTES_MAX);
+    const times = { fromUtcMs: Number.POSITIVE_INFINITY, toUtcMs: Number.NEGATIVE_INFINITY };
+    const seen = (meta: FragmentMeta): void => {
+      const startUtcMs = clocks.startOf(meta);
+      times.fromUtcMs = Math.min(times.fromUtcMs, startUtcMs);
+      times.toUtcMs = Math.max(times.toUtcMs, startUtcMs + meta.duration90k / 90);
+    };
+    yield* zip.add(item.fragments, this.#fragmentHeads(item, seen), FILE_BYTES_MAX);
     const file = await buildPlainMp4(blobs, init, item.stored);
     yield* zip.add(item.file, file.read(0, file.bytes), file.bytes);
+    const { stored: _, ...footage } = item;
+    return { ...footage, ...times };
   }
 
   /** Of each fragment its metadata box and what of its own bytes is not in the MP4: `moof` and the header of `mdat`. */
-  async *#fragmentHeads(item: Item): AsyncGenerator<Buffer, void, undefined> {
+  async *#fragmentHeads(item: Item, seen: (meta: FragmentMeta) => void): AsyncGenerator<Buffer, void, undefined> {
     const { blobs } = this.#options;
     let index = 0;
     for await (const row of rowsOf(this.#options.db, item.stored)) {
       const fragment = item.stored[index++] as StoredFragment;
       const { payloadAt } = await readHead(blobs, fragment);
-      yield Buffer.concat([
-        encodeFragmentBox(JSON.parse(row.meta_json) as FragmentMeta),
-        await readFragment(blobs, fragment, 0, payloadAt),
-      ]);
+      const meta = JSON.parse(row.meta_json) as FragmentMeta;
+      seen(meta);
+      yield Buffer.concat([encodeFragmentBox(meta), await readFragment(blobs, fragment, 0, payloadAt)]);
     }
   }
 
@@ -267,32 +278,4 @@ export class Exporter {
       for await (const row of rowsOf(this.#options.db, item.stored))
         yield Buffer.from(`${canonicalJson(storedStatement(row, this.#options.storeEpoch) as unknown as Json)}\n`);
   }
-
-  async #missing(pull: PullTable): Promise<ExportManifest['missing']> {
-    const rows = await this.#options.db.selectFrom('pull_missing').selectAll().where('pull', '=', pull.id).orderBy('ordinal').execute();
-    return rows.map(({ camera, rendition, from_utc_ms, to_utc_ms, cause }) => ({
-      camera,
-      rendition,
-      fromUtcMs: from_utc_ms,
-      toUtcMs: to_utc_ms,
-      cause,
-    }));
-  }
-}
-
-function shapePull(pull: PullTable): ExportManifest['pull'] {
-  return {
-    id: pull.id,
-    cameras: JSON.parse(pull.cameras_json) as string[],
-    rendition: pull.rendition,
-    fromUtcMs: pull.from_utc_ms as UtcMs,
-    toUtcMs: pull.to_utc_ms as UtcMs,
-    person: pull.person,
-    reason: pull.reason,
-    caseNumber: pull.case_number,
-    createdUtcMs: pull.created_utc_ms,
-    endedUtcMs: pull.ended_utc_ms,
-    final: pull.final,
-    code: pull.code,
-  };
 }

@@ -4,9 +4,11 @@
  */
 import type { UtcMs } from '@longroof/base/clock';
 import { assert } from '@longroof/base/errors';
+import type { ClockAnchor } from '@longroof/protocol/wall';
 import { recordsAt, recordsOf } from '../store/journal.js';
 import type { Db } from '../store/open.js';
 import type { ReelTable } from '../store/tables.js';
+import { servingClocks } from './clocks.js';
 
 /** Records `first` to `last`, both with it. */
 export interface Stretch {
@@ -85,7 +87,7 @@ export class RecordReader {
       const rows = await this.#records(wanted, 'run').where('run', 'in', runs).execute();
       for (const row of rows) seqs.add(row.seq);
     }
-    for (const part of parts) for (const seq of await this.#clocks(unit, epoch, part)) seqs.add(seq);
+    for (const part of parts) for (const seq of await this.#clocks(wanted, part)) seqs.add(seq);
     const gaps = await this.#db
       .selectFrom('gap')
       .select('seq')
@@ -110,7 +112,7 @@ export class RecordReader {
   #records({ unit, epoch }: Pick<Wanted, 'unit' | 'epoch'>, type: string) {
     return this.#db
       .selectFrom('noted_record')
-      .select(['seq', 'body_json'])
+      .select(['seq', 'run', 'body_json'])
       .where('unit', '=', unit)
       .where('type', '=', type)
       .where('epoch', '=', epoch)
@@ -118,18 +120,20 @@ export class RecordReader {
       .limit(POINTS_MAX);
   }
 
-  /** The clock records of the boot that date the part best: the one with the least error for its middle. */
-  async #clocks(unit: string, epoch: string, { boot, startMonoMs, endMonoMs }: PartTimes): Promise<number[]> {
+  /** The clock records of the boot that may date a fragment of the part, as far as they are signed, and the runs that wrote them. */
+  async #clocks(wanted: Wanted, { boot, startMonoMs, endMonoMs }: PartTimes): Promise<number[]> {
+    const { unit, epoch } = wanted;
+    const checkpoint = await this.#records(wanted, 'checkpoint').clearOrderBy().orderBy('seq', 'desc').limit(1).executeTakeFirst();
     const runs = this.#db.selectFrom('run').select('run').where('unit', '=', unit).where('epoch', '=', epoch).where('boot', '=', boot);
-    const rows = await this.#records({ unit, epoch }, 'clock').where('run', 'in', runs).execute();
-    const middle = (startMonoMs + endMonoMs) / 2;
-    let best: { seq: number; errorMs: number } | undefined;
-    for (const row of rows) {
-      const body = JSON.parse(row.body_json) as { atMonoMs: number; errorMs: number };
-      const errorMs = body.errorMs + Math.abs(middle - body.atMonoMs) / 10_000;
-      if (!best || errorMs < best.errorMs) best = { seq: row.seq, errorMs };
-    }
-    return best ? [best.seq] : [];
+    const rows = await this.#records(wanted, 'clock')
+      .where('run', 'in', runs)
+      .where('seq', '<', checkpoint?.seq ?? 0)
+      .execute();
+    const clocks = rows.map(({ seq, run, body_json }) => ({ seq, run, ...(JSON.parse(body_json) as ClockAnchor) }));
+    const serving = servingClocks(clocks, startMonoMs, endMonoMs);
+    const writers = [...new Set(serving.map(({ run }) => run))];
+    const written = writers.length > 0 ? await this.#records(wanted, 'run').where('run', 'in', writers).execute() : [];
+    return [...serving, ...written].map(({ seq }) => seq);
   }
 
   /** From the checkpoint before a stretch, or the journal's beginning, to the first one after it, or its end as it is here. */

@@ -4,7 +4,7 @@
  */
 import type { JournalRecord } from '@longroof/protocol/journal';
 import { type MarkDetail, readMark } from '@longroof/protocol/marks';
-import { type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
+import { BETTER_BY, type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
 import { sql } from 'kysely';
 import type { PullTable } from '../store/tables.js';
 import { checkBody } from './body.js';
@@ -69,7 +69,7 @@ async function askFor(projected: Projected, { kind }: MarkDetail, upload: NonNul
   projected.endedPulls = true;
 }
 
-/** A better clock of a boot dates its events again. */
+/** A clearly better clock of a boot dates its events again. */
 export async function correctEvents(projected: Projected, boot: string, anchor: ClockAnchor): Promise<void> {
   const { trx, unit, epoch } = projected;
   const error = sql<number>`${anchor.errorMs} + abs(at_mono_ms - ${anchor.atMonoMs}) * ${DRIFT_PPM / 1e6}`;
@@ -80,6 +80,6 @@ export async function correctEvents(projected: Projected, boot: string, anchor: 
     .where('unit', '=', unit)
     .where('epoch', '=', epoch)
     .where('run', 'in', runs)
-    .where('wall_error_ms', '>', error)
+    .where('wall_error_ms', '>=', sql<number>`${BETTER_BY} * (${error})`)
     .execute();
 }

@@ -56,7 +56,9 @@ export class Walls {
       .orderBy('at_mono_ms', 'desc')
       .limit(ANCHORS_MAX)
       .execute();
-    const anchors = rows.map((row) => ({ atMonoMs: row.at_mono_ms, offsetMs: row.offset_ms, source: row.source, errorMs: row.error_ms }));
+    const anchors = rows
+      .reverse()
+      .map((row) => ({ atMonoMs: row.at_mono_ms, offsetMs: row.offset_ms, source: row.source, errorMs: row.error_ms }));
     this.#anchors.set(boot, anchors);
     return anchors;
   }

@@ -10,7 +10,6 @@ import { readZip } from '@longroof/controller/verify/zip';
 import { openAuthority } from '@longroof/protocol/authority';
 import { signStatement } from '@longroof/protocol/signed';
 import t, { type Test } from 'tap';
-import { START_MONO_MS } from '../ingest/scripted-unit.js';
 import { forge, makeScene, type Scene, type SceneOptions, sourceOf, verify, zipOf } from './exported.js';
 
 async function scene(t: Test, options: SceneOptions = {}): Promise<Scene> {
@@ -187,13 +186,6 @@ t.test('what is not proven is said to be so', async (t) => {
   t.match(said.notProven.join('\n'), /1 fragments that were recorded between .* are not in this file/);
   const nameless = await scene(t, { spoil: ({ store }) => store.db.updateTable('epoch').set({ unit_certificate_pem: null }).execute() });
   t.match(verify(nameless.zip, nameless.root).notProven, [/its certificate is not in this file/]);
-});
-
-t.test('reels that were told of after the clock was set: their time is that of their recording', async (t) => {
-  const one = await scene(t, { setByMs: 720_000 });
-  const said = verify(one.zip, one.root);
-  const fromUtcMs = one.unit.utcOf(START_MONO_MS) + 1000;
-  t.match(said.cameras[0], { bound: { reel: 5 }, fromUtcMs, toUtcMs: fromUtcMs + 5000, clock: { sources: ['rtc'], signed: true } });
 });
 
 t.test('a pull without footage proves its reason; a foreign root is refused', async (t) => {

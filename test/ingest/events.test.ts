@@ -61,6 +61,10 @@ t.test('a panic button: an event with its hold, and a request that nobody had to
   t.match(await holds.list(), [{ id, state: 'lifted' }]);
   const better = new Date(atUtcMs + 10_000).toISOString();
   t.match((await coverage.read(asked)).events, [{ at: better, hold: { state: 'lifted' } }], 'dated again by a better clock');
+  // Another that is hardly better, and of another hour.
+  unit.record('clock', { atMonoMs: START_MONO_MS + 62_000, offsetMs: offsetMs + 3_600_000, source: 'ntp', errorMs: 150 });
+  await unit.sendJournal(unit.records.length - 1);
+  t.match((await coverage.read(asked)).events, [{ at: better }], 'one that is hardly better takes nothing with it');
   await unit.end();
 });
 
