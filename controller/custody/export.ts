@@ -15,14 +15,15 @@ import { readFragment, readHead, type StoredFragment } from '../playback/stored-
 import type { BlobStore } from '../store/blobs.js';
 import type { Db } from '../store/open.js';
 import { storedStatement } from '../store/receipt.js';
-import type { FragmentTable, PullTable, ReelTable } from '../store/tables.js';
+import type { EpochTable, PullTable, ReelTable } from '../store/tables.js';
 import { missingOf, shapePull } from './about-pull.js';
 import { Answers } from './answers.js';
 import { ExportClocks } from './clocks.js';
 import { countersignedLines, countersigners } from './countersigned.js';
 import { rowsOf } from './fragment-rows.js';
+import { partTimes } from './part-times.js';
 import { READ_ME } from './read-me.js';
-import { type PartTimes, RecordReader } from './records.js';
+import { RecordReader, type Segment } from './records.js';
 import { proveReel, reelsOf, runsOf } from './reels.js';
 import type { ExportEpoch, ExportFootage, ExportManifest, ExportStatement } from './statement.js';
 import { type ZipContent, ZipWriter } from './zip-writer.js';
@@ -62,6 +63,18 @@ interface Item extends Omit<ExportFootage, 'fromUtcMs' | 'toUtcMs'> {
   stored: StoredFragment[];
 }
 
+interface Lived {
+  row: EpochTable;
+  segments: Segment[];
+}
+
+interface Plan {
+  pull: PullTable;
+  items: readonly Item[];
+  reels: ReadonlyMap<Item, ReelTable[]>;
+  lives: readonly Lived[];
+}
+
 export class Exporter {
   readonly #options: ExporterOptions;
   readonly #footage: FootageReader;
@@ -75,7 +88,7 @@ export class Exporter {
     this.#answers = new Answers(options);
   }
 
-  /** Throws LR_PULL_UNKNOWN, LR_EXPORT_NOT_YET, LR_EXPORT_SIZE. */
+  /** Throws LR_PULL_UNKNOWN, LR_EXPORT_NOT_YET, LR_EXPORT_SIZE, LR_STORE_SEGMENT: once it is being read there is nobody to be told. */
   async prepare(request: ExportRequest): Promise<PullExport> {
     const pull = await this.#options.db.selectFrom('pull').selectAll().where('id', '=', request.pullId).executeTakeFirst();
     const info = await this.#footage.pull(request.pullId);
@@ -83,9 +96,13 @@ export class Exporter {
     if (!info.ended)
       throw new Fault('conflict', 'LR_EXPORT_NOT_YET', 'this pull has not ended yet', { hint: 'Export it once all of it is here.' });
     const items = await this.#items(pull, info);
+    const reels = new Map<Item, ReelTable[]>();
+    for (const item of items) reels.set(item, await reelsOf(this.#options.db, item.stored));
+    const lives: Lived[] = [];
+    for (const epoch of await this.#epochsOf(pull, items)) lives.push(await this.#lived(pull, epoch, items, reels));
     return {
       fileName: `${pull.unit}_${pull.id.slice(0, 8)}.zip`,
-      read: (done) => this.#read(request, pull, items, done),
+      read: (done) => this.#read(request, { pull, items, reels, lives }, done),
     };
   }
 
@@ -116,7 +133,7 @@ export class Exporter {
     return items;
   }
 
-  async *#read(request: ExportRequest, pull: PullTable, items: readonly Item[], done: (manifestSha256: string) => Promise<void>) {
+  async *#read(request: ExportRequest, { pull, items, reels, lives }: Plan, done: (manifestSha256: string) => Promise<void>) {
     const { clock, signer, rootPem, storeEpoch, version } = this.#options;
     const utcMs = Math.round(clock.utc());
     const zip = new ZipWriter(utcMs);
@@ -124,10 +141,8 @@ export class Exporter {
     yield* add('README.txt', [Buffer.from(READ_ME)]);
     yield* add(ROOT, [Buffer.from(rootPem)]);
     yield* add(SIGNER, [Buffer.from(signer.certPem)]);
-    const reels = new Map<Item, ReelTable[]>();
-    for (const item of items) reels.set(item, await reelsOf(this.#options.db, item.stored));
     const epochs: ExportEpoch[] = [];
-    for (const epoch of await this.#epochsOf(pull, items)) epochs.push(yield* this.#addEpoch(zip, pull, epoch, items, reels));
+    for (const lived of lives) epochs.push(yield* this.#addEpoch(zip, lived));
     const clocks = await ExportClocks.read(this.#options.db, pull.unit, epochs);
     const footage: ExportFootage[] = [];
     for (const item of items) footage.push(yield* this.#addFootage(zip, item, clocks));
@@ -183,18 +198,10 @@ export class Exporter {
     return [...epochs];
   }
 
-  async *#addEpoch(zip: ZipWriter, pull: PullTable, epoch: string, items: readonly Item[], reels: ReadonlyMap<Item, ReelTable[]>) {
+  /** A life of the unit's spool, and which of its records are needed; all of them can be read. */
+  async #lived(pull: PullTable, epoch: string, items: readonly Item[], reels: ReadonlyMap<Item, ReelTable[]>): Promise<Lived> {
     const { db } = this.#options;
     const row = await db.selectFrom('epoch').selectAll().where('unit', '=', pull.unit).where('epoch', '=', epoch).executeTakeFirstOrThrow();
-    const shape: ExportEpoch = {
-      epoch,
-      journalKey: row.journal_key_pem,
-      certificate: row.unit_certificate_pem === null ? null : `certificates/unit-${epoch}.crt`,
-      startedUtcMs: row.started_utc_ms,
-      journal: [],
-    };
-    if (row.unit_certificate_pem !== null && shape.certificate !== null)
-      yield* zip.add(shape.certificate, [Buffer.from(row.unit_certificate_pem)], FILE_BYTES_MAX);
     const segments = await this.#records.segments({
       unit: pull.unit,
       epoch,
@@ -204,30 +211,29 @@ export class Exporter {
       toUtcMs: pull.to_utc_ms,
       cameras: JSON.parse(pull.cameras_json) as string[],
       rendition: pull.rendition,
-      parts: await this.#partTimes(epoch, items),
+      parts: await partTimes(db, epoch, items),
       reels: [...reels.values()].flat().filter((reel) => reel.epoch === epoch),
     });
+    for (const segment of segments) await this.#records.check(row, segment);
+    return { row, segments };
+  }
+
+  async *#addEpoch(zip: ZipWriter, { row, segments }: Lived) {
+    const { epoch, unit_certificate_pem: pem } = row;
+    const shape: ExportEpoch = {
+      epoch,
+      journalKey: row.journal_key_pem,
+      certificate: pem === null ? null : `certificates/unit-${epoch}.crt`,
+      startedUtcMs: row.started_utc_ms,
+      journal: [],
+    };
+    if (pem !== null && shape.certificate !== null) yield* zip.add(shape.certificate, [Buffer.from(pem)], FILE_BYTES_MAX);
     for (const segment of segments) {
       const file = `journal/${epoch}-${segment.first}.jsonl`;
-      yield* zip.add(file, this.#records.lines({ unit: pull.unit, epoch }, segment), FILE_BYTES_MAX);
+      yield* zip.add(file, this.#records.lines(row, segment), FILE_BYTES_MAX);
       shape.journal.push({ file, ...segment });
     }
     return shape;
-  }
-
-  async #partTimes(epoch: string, items: readonly Item[]): Promise<PartTimes[]> {
-    const parts: PartTimes[] = [];
-    for (const item of items) {
-      for (const { first, last } of runsOf(item.stored)) {
-        if (first.epoch !== epoch) continue;
-        const rows: FragmentTable[] = [];
-        for await (const row of rowsOf(this.#options.db, [first, last])) rows.push(row);
-        const [startMonoMs = 0, endMonoMs = startMonoMs] = rows.map((row) => row.start_mono_ms);
-        const { boot } = JSON.parse(rows[0]?.meta_json ?? '{}') as FragmentMeta;
-        parts.push({ camera: item.camera, run: first.run, boot, startMonoMs, endMonoMs });
-      }
-    }
-    return parts;
   }
 
   async *#addFootage(zip: ZipWriter, item: Item, clocks: ExportClocks): AsyncGenerator<Buffer, ExportFootage, undefined> {

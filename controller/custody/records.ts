@@ -5,7 +5,7 @@
 import type { UtcMs } from '@longroof/base/clock';
 import { assert } from '@longroof/base/errors';
 import type { ClockAnchor } from '@longroof/protocol/wall';
-import { recordsAt, recordsOf } from '../store/journal.js';
+import { type Life, recordsAt, recordsOf } from '../store/journal.js';
 import type { Db } from '../store/open.js';
 import type { ReelTable } from '../store/tables.js';
 import { servingClocks } from './clocks.js';
@@ -73,9 +73,14 @@ export class RecordReader {
   }
 
   /** The records' own bytes, a line each. */
-  async *lines({ unit, epoch }: { unit: string; epoch: string }, { first, last }: Stretch): AsyncGenerator<Buffer, void, undefined> {
+  async *lines({ unit, epoch }: Life, { first, last }: Stretch): AsyncGenerator<Buffer, void, undefined> {
     for await (const records of recordsOf(this.#db, { unit, epoch }, first, last))
       if (records.length > 0) yield Buffer.from(`${records.map((record) => record.text).join('\n')}\n`);
+  }
+
+  /** Throws `corrupt` (LR_STORE_SEGMENT) where they cannot be read. */
+  async check({ unit, epoch }: Life, { first, last }: Stretch): Promise<void> {
+    for await (const _ of recordsOf(this.#db, { unit, epoch }, first, last));
   }
 
   /** Single records: runs and clocks of the footage, gaps of its cameras in the pull's time, what the unit said of the pull. */

@@ -45,8 +45,7 @@ export class JournalPacker {
   loose(life: Life, count: number): void {
     if (count < PACK_RECORDS || this.#stopped) return;
     const key = `${life.unit} ${life.epoch}`;
-    const failed = this.#failed.get(key);
-    if (failed && this.#context.clock.mono() < failed.untilMonoMs) return;
+    if (this.#waits(key)) return;
     this.#due.set(key, life);
     this.#running ??= this.#run();
   }
@@ -60,9 +59,16 @@ export class JournalPacker {
     await this.idle();
   }
 
+  #waits(key: string): boolean {
+    const failed = this.#failed.get(key);
+    return failed !== undefined && this.#context.clock.mono() < failed.untilMonoMs;
+  }
+
   async #run(): Promise<void> {
     for (const [key, life] of this.#due) {
       this.#due.delete(key);
+      // More of it may have come while an attempt was under way.
+      if (this.#waits(key)) continue;
       try {
         while (!this.#stopped && (await this.#pack(life)));
         this.#failed.delete(key);

@@ -10,7 +10,8 @@ import { readZip } from '@longroof/controller/verify/zip';
 import { openAuthority } from '@longroof/protocol/authority';
 import { signStatement } from '@longroof/protocol/signed';
 import t, { type Test } from 'tap';
-import { forge, makeScene, type Scene, type SceneOptions, sourceOf, verify, zipOf } from './exported.js';
+import { damageJournal } from '../ingest/stored-journal.js';
+import { exporterOf, forge, makeScene, type Scene, type SceneOptions, sourceOf, verify, zipOf } from './exported.js';
 
 async function scene(t: Test, options: SceneOptions = {}): Promise<Scene> {
   const one = await makeScene(t.testdir(), options);
@@ -186,6 +187,13 @@ t.test('what is not proven is said to be so', async (t) => {
   t.match(said.notProven.join('\n'), /1 fragments that were recorded between .* are not in this file/);
   const nameless = await scene(t, { spoil: ({ store }) => store.db.updateTable('epoch').set({ unit_certificate_pem: null }).execute() });
   t.match(verify(nameless.zip, nameless.root).notProven, [/its certificate is not in this file/]);
+});
+
+t.test('records that the disk has changed: the export says so before its first byte', async (t) => {
+  const { centre, signer, pullId } = await scene(t);
+  await damageJournal(centre.store, 'wagon-1', 0);
+  const asked = { pullId, person: 'anna', reason: 'a stolen bicycle' };
+  await t.rejects(exporterOf(centre, signer).prepare(asked), { kind: 'corrupt', code: 'LR_STORE_SEGMENT' });
 });
 
 t.test('a pull without footage proves its reason; a foreign root is refused', async (t) => {

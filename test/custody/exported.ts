@@ -145,18 +145,16 @@ function partsOf(seqs: readonly number[], fragments: readonly TestFragment[]): o
   return [{ ...stream, run: 1, seqFirst, seqLast, bytes: own.reduce((sum, one) => sum + one.meta.bytes, 0), root }];
 }
 
-async function exported(centre: Centre, signer: KeyAndCertificate, pullId: string): Promise<Buffer> {
-  const exporter = new Exporter({
-    db: centre.store.db,
-    blobs: centre.blobs,
-    clock: systemClock,
+export function exporterOf({ store: { db, storeEpoch }, blobs, authority }: Centre, signer: KeyAndCertificate): Exporter {
+  return new Exporter({
+    ...{ db, blobs, storeEpoch, clock: systemClock, rootPem: authority.rootPem, version: '0.1.0' },
     signer: { key: createPrivateKey(signer.keyPem), certPem: signer.certificatePem },
-    rootPem: centre.authority.rootPem,
-    storeEpoch: centre.store.storeEpoch,
-    version: '0.1.0',
   });
+}
+
+async function exported(centre: Centre, signer: KeyAndCertificate, pullId: string): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  const made = await exporter.prepare({ pullId, person: 'anna', reason: 'a stolen bicycle' });
+  const made = await exporterOf(centre, signer).prepare({ pullId, person: 'anna', reason: 'a stolen bicycle' });
   for await (const piece of made.read(async () => undefined)) pieces.push(piece);
   return Buffer.concat(pieces);
 }
