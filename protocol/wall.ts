@@ -34,3 +34,22 @@ export function bestWall(monoMs: MonoMs, claim: WallClaim, anchors: readonly Clo
   }
   return best && best.errorMs * BETTER_BY <= claim.errorMs ? best : claim;
 }
+
+/**
+ * Those that date a time between two best: errors grow alike to both sides, so each serves from where it is as good as the one before it
+ * to where it is as good as the one behind it.
+ */
+export function servingAnchors<T extends Pick<ClockAnchor, 'atMonoMs' | 'errorMs'>>(anchors: readonly T[], from: MonoMs, to: MonoMs): T[] {
+  const best: T[] = [];
+  for (const anchor of [...anchors].sort((a, b) => a.atMonoMs - b.atMonoMs)) {
+    const carriedMs = (last: T): number => (anchor.atMonoMs - last.atMonoMs) * (DRIFT_PPM / 1e6);
+    for (let last = best.at(-1); last && anchor.errorMs + carriedMs(last) < last.errorMs; last = best.at(-1)) best.pop();
+    const last = best.at(-1);
+    if (!last || last.errorMs + carriedMs(last) > anchor.errorMs) best.push(anchor);
+  }
+  const meet = (a: T, b: T): MonoMs => (a.atMonoMs + b.atMonoMs) / 2 + (b.errorMs - a.errorMs) / (2 * (DRIFT_PPM / 1e6));
+  return best.filter((anchor, at) => {
+    const [before, after] = [best[at - 1], best[at + 1]];
+    return !(before && meet(before, anchor) > to) && !(after && meet(anchor, after) < from);
+  });
+}

@@ -1,37 +1,16 @@
 /**
- * When the footage of an export was, by the records that it holds (docs/verification.md, 8): whoever has the file comes to the same
- * times. Which clock records it needs for that.
+ * When the footage of an export was, by the records that it holds (docs/verification.md, 8): whoever has the file comes to the
+ * same times.
  */
-import type { MonoMs, UtcMs } from '@longroof/base/clock';
+import type { UtcMs } from '@longroof/base/clock';
 import type { FragmentMeta } from '@longroof/protocol/fragment';
 import type { JournalBodies } from '@longroof/protocol/journal';
-import { bestWall, type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
+import { bestWall, type ClockAnchor } from '@longroof/protocol/wall';
 import type { Life } from '../store/journal.js';
 import type { Db } from '../store/open.js';
 import type { NotedRecordTable } from '../store/tables.js';
 import type { Stretch } from './records.js';
 import type { ExportEpoch } from './statement.js';
-
-const DRIFT = DRIFT_PPM / 1e6;
-
-/**
- * Those that date a time between two best: errors grow alike to both sides, so each serves from where it is as good as the one before it
- * to where it is as good as the one behind it.
- */
-export function servingClocks<T extends Pick<ClockAnchor, 'atMonoMs' | 'errorMs'>>(clocks: readonly T[], from: MonoMs, to: MonoMs): T[] {
-  const best: T[] = [];
-  for (const clock of [...clocks].sort((a, b) => a.atMonoMs - b.atMonoMs)) {
-    const carriedMs = (last: T): number => (clock.atMonoMs - last.atMonoMs) * DRIFT;
-    for (let last = best.at(-1); last && clock.errorMs + carriedMs(last) < last.errorMs; last = best.at(-1)) best.pop();
-    const last = best.at(-1);
-    if (!last || last.errorMs + carriedMs(last) > clock.errorMs) best.push(clock);
-  }
-  const meet = (a: T, b: T): MonoMs => (a.atMonoMs + b.atMonoMs) / 2 + (b.errorMs - a.errorMs) / (2 * DRIFT);
-  return best.filter((clock, at) => {
-    const [before, after] = [best[at - 1], best[at + 1]];
-    return !(before && meet(before, clock) > to) && !(after && meet(clock, after) < from);
-  });
-}
 
 /** By the signed clock records of the stretches that an export holds. */
 export class ExportClocks {

@@ -4,11 +4,10 @@
  */
 import type { UtcMs } from '@longroof/base/clock';
 import { assert } from '@longroof/base/errors';
-import type { ClockAnchor } from '@longroof/protocol/wall';
+import { type ClockAnchor, servingAnchors } from '@longroof/protocol/wall';
 import { type Life, recordsAt, recordsOf } from '../store/journal.js';
 import type { Db } from '../store/open.js';
 import type { ReelTable } from '../store/tables.js';
-import { servingClocks } from './clocks.js';
 
 /** Records `first` to `last`, both with it. */
 export interface Stretch {
@@ -135,7 +134,7 @@ export class RecordReader {
       .where('seq', '<', checkpoint?.seq ?? 0)
       .execute();
     const clocks = rows.map(({ seq, run, body_json }) => ({ seq, run, ...(JSON.parse(body_json) as ClockAnchor) }));
-    const serving = servingClocks(clocks, startMonoMs, endMonoMs);
+    const serving = servingAnchors(clocks, startMonoMs, endMonoMs);
     const writers = [...new Set(serving.map(({ run }) => run))];
     const written = writers.length > 0 ? await this.#records(wanted, 'run').where('run', 'in', writers).execute() : [];
     return [...serving, ...written].map(({ seq }) => seq);

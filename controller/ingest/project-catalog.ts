@@ -42,6 +42,7 @@ export async function projectCatalog(projected: Projected, record: JournalRecord
     end_utc_ms: wall.utcMs + body.durationMs,
     wall_source: wall.source,
     wall_error_ms: wall.errorMs,
+    by_clock: wall === claim ? 0 : 1,
     bytes: body.bytes,
     root: body.root,
     init_sha256: body.initSha256,

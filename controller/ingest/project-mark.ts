@@ -4,12 +4,12 @@
  */
 import type { JournalRecord } from '@longroof/protocol/journal';
 import { type MarkDetail, readMark } from '@longroof/protocol/marks';
-import { BETTER_BY, type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
+import { type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
 import { sql } from 'kysely';
 import type { PullTable } from '../store/tables.js';
 import { checkBody } from './body.js';
 import type { Projected } from './project.js';
-import { carried } from './walls.js';
+import { carried, datesBetter } from './walls.js';
 
 /** Who asks in a unit's name: its own policy did. */
 export const POLICY_PERSON = 'policy of the wagon';
@@ -30,7 +30,13 @@ export async function projectMark(projected: Projected, record: JournalRecord): 
     .insertInto('event')
     .values({
       ...{ unit, epoch, seq: record.seq, run: record.run, kind: mark.kind, at_mono_ms: mark.atMonoMs, at_utc_ms: wall.utcMs },
-      ...{ wall_error_ms: wall.errorMs, turned_on: mark.on ? 1 : 0, value: mark.value ?? null, hold: mark.hold?.holdId ?? null },
+      ...{
+        wall_error_ms: wall.errorMs,
+        by_clock: wall === claim ? 0 : 1,
+        turned_on: mark.on ? 1 : 0,
+        value: mark.value ?? null,
+        hold: mark.hold?.holdId ?? null,
+      },
     })
     .onConflict((conflict) => conflict.columns(['unit', 'epoch', 'seq']).doNothing())
     .execute();
@@ -76,10 +82,10 @@ export async function correctEvents(projected: Projected, boot: string, anchor: 
   const runs = trx.selectFrom('run').select('run').where('unit', '=', unit).where('epoch', '=', epoch).where('boot', '=', boot);
   await trx
     .updateTable('event')
-    .set({ at_utc_ms: sql<number>`at_mono_ms + ${anchor.offsetMs}`, wall_error_ms: error })
+    .set({ at_utc_ms: sql<number>`at_mono_ms + ${anchor.offsetMs}`, wall_error_ms: error, by_clock: 1 })
     .where('unit', '=', unit)
     .where('epoch', '=', epoch)
     .where('run', 'in', runs)
-    .where('wall_error_ms', '>=', sql<number>`${BETTER_BY} * (${error})`)
+    .where(datesBetter(error))
     .execute();
 }

@@ -1,10 +1,9 @@
 /** When footage was: wagon, centre, manifest and `longroof-verify` go by one rule, whatever clocks the unit has had. */
 import { systemClock } from '@longroof/base/clock';
 import { seededRandom, testSeed } from '@longroof/base/random';
-import { servingClocks } from '@longroof/controller/custody/clocks';
 import { WallBook } from '@longroof/edge-agent/spool/wall-book';
 import { encodeFragmentBox, type FragmentMeta, type WallClaim } from '@longroof/protocol/fragment';
-import { bestWall, type ClockAnchor } from '@longroof/protocol/wall';
+import { bestWall, type ClockAnchor, servingAnchors } from '@longroof/protocol/wall';
 import t, { type Test } from 'tap';
 import { START_MONO_MS } from '../ingest/scripted-unit.js';
 import { forge, makeScene, type Scene, type SceneOptions, verify } from './exported.js';
@@ -128,7 +127,7 @@ t.test('the clocks that an export takes along date as all of them do', (t) => {
     }));
     const from = random.int(0, 300_000_000);
     const to = from + random.int(0, 100_000_000);
-    const serving = servingClocks(clocks, from, to);
+    const serving = servingAnchors(clocks, from, to);
     const none = { utcMs: 0, source: 'none', errorMs: Number.MAX_VALUE } as const;
     for (let at = from; at <= to; at += 1 + (to - from) / 40)
       if (bestWall(at, none, clocks).utcMs !== bestWall(at, none, serving).utcMs) t.fail(`round ${round}, at ${at}`);
