@@ -53,7 +53,13 @@ export async function correctWalls(projected: Projected): Promise<void> {
 async function correctReels(projected: Projected, boot: string, anchor: ClockAnchor): Promise<void> {
   const { trx, unit, epoch } = projected;
   const error = sql<number>`${anchor.errorMs} + abs(start_mono_ms - ${anchor.atMonoMs}) * ${DRIFT_PPM / 1e6}`;
-  const streams = trx.selectFrom('stream').select('id').where('unit', '=', unit).where('epoch', '=', epoch);
+  // Copies keep the claims of their originals.
+  const streams = trx
+    .selectFrom('stream')
+    .select('id')
+    .where('unit', '=', unit)
+    .where('epoch', '=', epoch)
+    .where('rendition', '!=', 'derived');
   const runs = trx.selectFrom('run').select('run').where('unit', '=', unit).where('epoch', '=', epoch).where('boot', '=', boot);
   await trx
     .updateTable('catalog')

@@ -81,3 +81,28 @@ t.test('the order and the batches in which clocks come', async (t) => {
     await unit.end();
   }
 });
+
+t.test('a copy keeps the time of its originals, fragments and reel alike', async (t) => {
+  const centre = await startCentre(t.testdir());
+  t.teardown(() => centre.stop());
+  const unit = await ScriptedUnit.create(centre, 'wagon-1');
+  await unit.join();
+  const { db } = centre.store;
+  const startWall = claim(START_MONO_MS, 10_000);
+  const copied = { rendition: 'derived' as const };
+  const about = { camera: 'front', ...copied, run: 1, seqFirst: 0, count: 60, bytes: 1000, lostPackets: 0 };
+  const hashes = { root: 'a'.repeat(64), initSha256: 'b'.repeat(64), codec: 'avc1.64001f' };
+  const reel = { ...about, ...hashes, startMonoMs: START_MONO_MS, durationMs: 60_000, startWall };
+  unit.record('catalog', reel);
+  await unit.sendJournal(2);
+  await unit.upload(unit.fragment(0, Buffer.alloc(50), { ...copied, wall: startWall }));
+  unit.record('clock', { atMonoMs: START_MONO_MS + 1000, offsetMs: BASE_UTC_MS, source: 'gnss', errorMs: 40 });
+  unit.record('catalog', { ...reel, seqFirst: 60 });
+  await unit.sendJournal(3);
+  await unit.upload(unit.fragment(1, Buffer.alloc(51), { ...copied, wall: startWall }));
+  for (const table of ['reel', 'fragment'] as const) {
+    const rows = await db.selectFrom(table).select('start_utc_ms').execute();
+    t.same(rows, [{ start_utc_ms: startWall.utcMs }, { start_utc_ms: startWall.utcMs }], table);
+  }
+  await unit.end();
+});
