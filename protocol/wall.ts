@@ -22,7 +22,10 @@ export const DRIFT_PPM = 100;
  */
 export const BETTER_BY = 2;
 
-/** The claim made at the time `monoMs`, or that of the best anchor of the same boot where this is clearly better. */
+/**
+ * The one rule by which wagon, centre and verifier go: the claim made at the time `monoMs`, or that of the best anchor of the same boot where this is
+ * clearly better. Best is the least error; of equal ones the first, so anchors come in the order of their times.
+ */
 export function bestWall(monoMs: MonoMs, claim: WallClaim, anchors: readonly ClockAnchor[]): WallClaim {
   let best: WallClaim | undefined;
   for (const anchor of anchors) {
@@ -30,4 +33,23 @@ export function bestWall(monoMs: MonoMs, claim: WallClaim, anchors: readonly Clo
     if (errorMs < (best?.errorMs ?? Number.POSITIVE_INFINITY)) best = { utcMs: monoMs + anchor.offsetMs, source: anchor.source, errorMs };
   }
   return best && best.errorMs * BETTER_BY <= claim.errorMs ? best : claim;
+}
+
+/**
+ * Those that date a time between two best: errors grow alike to both sides, so each serves from where it is as good as the one before it
+ * to where it is as good as the one behind it.
+ */
+export function servingAnchors<T extends Pick<ClockAnchor, 'atMonoMs' | 'errorMs'>>(anchors: readonly T[], from: MonoMs, to: MonoMs): T[] {
+  const best: T[] = [];
+  for (const anchor of [...anchors].sort((a, b) => a.atMonoMs - b.atMonoMs)) {
+    const carriedMs = (last: T): number => (anchor.atMonoMs - last.atMonoMs) * (DRIFT_PPM / 1e6);
+    for (let last = best.at(-1); last && anchor.errorMs + carriedMs(last) < last.errorMs; last = best.at(-1)) best.pop();
+    const last = best.at(-1);
+    if (!last || last.errorMs + carriedMs(last) > anchor.errorMs) best.push(anchor);
+  }
+  const meet = (a: T, b: T): MonoMs => (a.atMonoMs + b.atMonoMs) / 2 + (b.errorMs - a.errorMs) / (2 * (DRIFT_PPM / 1e6));
+  return best.filter((anchor, at) => {
+    const [before, after] = [best[at - 1], best[at + 1]];
+    return !(before && meet(before, anchor) > to) && !(after && meet(anchor, after) < from);
+  });
 }

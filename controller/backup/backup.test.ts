@@ -30,7 +30,16 @@ function row(seq: number, bytes: Buffer): FragmentTable {
       init_sha256: 'i',
       bytes: bytes.length,
     },
-    ...{ start_mono_ms: 0, start90k: 0, duration90k: 90_000, start_utc_ms: 0, wall_source: 'ntp', wall_error_ms: 1, independent: 1 },
+    ...{
+      start_mono_ms: 0,
+      start90k: 0,
+      duration90k: 90_000,
+      start_utc_ms: 0,
+      wall_source: 'ntp',
+      wall_error_ms: 1,
+      by_clock: 0,
+      independent: 1,
+    },
     ...{ damaged: 0, codec: 'avc1', meta_json: '{}', stored_utc_ms: 0, place: null },
   };
 }

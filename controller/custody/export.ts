@@ -5,7 +5,7 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { canonicalJson, type Json, sha256Hex } from '@longroof/base/canonical';
-import type { Clock, UtcMs } from '@longroof/base/clock';
+import type { Clock } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import { encodeFragmentBox, type FragmentMeta } from '@longroof/protocol/fragment';
 import { signStatement } from '@longroof/protocol/signed';
@@ -15,12 +15,15 @@ import { readFragment, readHead, type StoredFragment } from '../playback/stored-
 import type { BlobStore } from '../store/blobs.js';
 import type { Db } from '../store/open.js';
 import { storedStatement } from '../store/receipt.js';
-import type { FragmentTable, PullTable, ReelTable } from '../store/tables.js';
+import type { EpochTable, PullTable, ReelTable } from '../store/tables.js';
+import { missingOf, shapePull } from './about-pull.js';
 import { Answers } from './answers.js';
+import { ExportClocks } from './clocks.js';
 import { countersignedLines, countersigners } from './countersigned.js';
 import { rowsOf } from './fragment-rows.js';
+import { partTimes } from './part-times.js';
 import { READ_ME } from './read-me.js';
-import { type PartTimes, RecordReader } from './records.js';
+import { RecordReader, type Segment } from './records.js';
 import { proveReel, reelsOf, runsOf } from './reels.js';
 import type { ExportEpoch, ExportFootage, ExportManifest, ExportStatement } from './statement.js';
 import { type ZipContent, ZipWriter } from './zip-writer.js';
@@ -56,8 +59,20 @@ const ROOT = 'certificates/root.crt';
 const SIGNER = 'certificates/signer.crt';
 
 /** The footage of one MP4. */
-interface Item extends ExportFootage {
+interface Item extends Omit<ExportFootage, 'fromUtcMs' | 'toUtcMs'> {
   stored: StoredFragment[];
+}
+
+interface Lived {
+  row: EpochTable;
+  segments: Segment[];
+}
+
+interface Plan {
+  pull: PullTable;
+  items: readonly Item[];
+  reels: ReadonlyMap<Item, ReelTable[]>;
+  lives: readonly Lived[];
 }
 
 export class Exporter {
@@ -73,7 +88,7 @@ export class Exporter {
     this.#answers = new Answers(options);
   }
 
-  /** Throws LR_PULL_UNKNOWN, LR_EXPORT_NOT_YET, LR_EXPORT_SIZE. */
+  /** Throws LR_PULL_UNKNOWN, LR_EXPORT_NOT_YET, LR_EXPORT_SIZE, LR_STORE_SEGMENT: once it is being read there is nobody to be told. */
   async prepare(request: ExportRequest): Promise<PullExport> {
     const pull = await this.#options.db.selectFrom('pull').selectAll().where('id', '=', request.pullId).executeTakeFirst();
     const info = await this.#footage.pull(request.pullId);
@@ -81,9 +96,13 @@ export class Exporter {
     if (!info.ended)
       throw new Fault('conflict', 'LR_EXPORT_NOT_YET', 'this pull has not ended yet', { hint: 'Export it once all of it is here.' });
     const items = await this.#items(pull, info);
+    const reels = new Map<Item, ReelTable[]>();
+    for (const item of items) reels.set(item, await reelsOf(this.#options.db, item.stored));
+    const lives: Lived[] = [];
+    for (const epoch of await this.#epochsOf(pull, items)) lives.push(await this.#lived(pull, epoch, items, reels));
     return {
       fileName: `${pull.unit}_${pull.id.slice(0, 8)}.zip`,
-      read: (done) => this.#read(request, pull, items, done),
+      read: (done) => this.#read(request, { pull, items, reels, lives }, done),
     };
   }
 
@@ -114,7 +133,7 @@ export class Exporter {
     return items;
   }
 
-  async *#read(request: ExportRequest, pull: PullTable, items: readonly Item[], done: (manifestSha256: string) => Promise<void>) {
+  async *#read(request: ExportRequest, { pull, items, reels, lives }: Plan, done: (manifestSha256: string) => Promise<void>) {
     const { clock, signer, rootPem, storeEpoch, version } = this.#options;
     const utcMs = Math.round(clock.utc());
     const zip = new ZipWriter(utcMs);
@@ -122,11 +141,11 @@ export class Exporter {
     yield* add('README.txt', [Buffer.from(READ_ME)]);
     yield* add(ROOT, [Buffer.from(rootPem)]);
     yield* add(SIGNER, [Buffer.from(signer.certPem)]);
-    const reels = new Map<Item, ReelTable[]>();
-    for (const item of items) reels.set(item, await reelsOf(this.#options.db, item.stored));
     const epochs: ExportEpoch[] = [];
-    for (const epoch of await this.#epochsOf(pull, items)) epochs.push(yield* this.#addEpoch(zip, pull, epoch, items, reels));
-    for (const item of items) yield* this.#addFootage(zip, item);
+    for (const lived of lives) epochs.push(yield* this.#addEpoch(zip, lived));
+    const clocks = await ExportClocks.read(this.#options.db, pull.unit, epochs);
+    const footage: ExportFootage[] = [];
+    for (const item of items) footage.push(yield* this.#addFootage(zip, item, clocks));
     yield* add('proof/reels.jsonl', this.#reelLines(items, reels));
     yield* add('proof/stored.jsonl', this.#storedLines(items));
     yield* this.#addCentresWord(zip, pull, epochs);
@@ -138,8 +157,8 @@ export class Exporter {
       root: ROOT,
       signer: SIGNER,
       epochs,
-      footage: items.map(({ stored: _, ...footage }) => footage),
-      missing: await this.#missing(pull),
+      footage,
+      missing: await missingOf(this.#options.db, pull),
       files: [...zip.written],
     };
     const text = canonicalJson(manifest as unknown as Json);
@@ -179,18 +198,10 @@ export class Exporter {
     return [...epochs];
   }
 
-  async *#addEpoch(zip: ZipWriter, pull: PullTable, epoch: string, items: readonly Item[], reels: ReadonlyMap<Item, ReelTable[]>) {
+  /** A life of the unit's spool, and which of its records are needed; all of them can be read. */
+  async #lived(pull: PullTable, epoch: string, items: readonly Item[], reels: ReadonlyMap<Item, ReelTable[]>): Promise<Lived> {
     const { db } = this.#options;
     const row = await db.selectFrom('epoch').selectAll().where('unit', '=', pull.unit).where('epoch', '=', epoch).executeTakeFirstOrThrow();
-    const shape: ExportEpoch = {
-      epoch,
-      journalKey: row.journal_key_pem,
-      certificate: row.unit_certificate_pem === null ? null : `certificates/unit-${epoch}.crt`,
-      startedUtcMs: row.started_utc_ms,
-      journal: [],
-    };
-    if (row.unit_certificate_pem !== null && shape.certificate !== null)
-      yield* zip.add(shape.certificate, [Buffer.from(row.unit_certificate_pem)], FILE_BYTES_MAX);
     const segments = await this.#records.segments({
       unit: pull.unit,
       epoch,
@@ -200,54 +211,60 @@ export class Exporter {
       toUtcMs: pull.to_utc_ms,
       cameras: JSON.parse(pull.cameras_json) as string[],
       rendition: pull.rendition,
-      parts: await this.#partTimes(epoch, items),
+      parts: await partTimes(db, epoch, items),
       reels: [...reels.values()].flat().filter((reel) => reel.epoch === epoch),
     });
+    for (const segment of segments) await this.#records.check(row, segment);
+    return { row, segments };
+  }
+
+  async *#addEpoch(zip: ZipWriter, { row, segments }: Lived) {
+    const { epoch, unit_certificate_pem: pem } = row;
+    const shape: ExportEpoch = {
+      epoch,
+      journalKey: row.journal_key_pem,
+      certificate: pem === null ? null : `certificates/unit-${epoch}.crt`,
+      startedUtcMs: row.started_utc_ms,
+      journal: [],
+    };
+    if (pem !== null && shape.certificate !== null) yield* zip.add(shape.certificate, [Buffer.from(pem)], FILE_BYTES_MAX);
     for (const segment of segments) {
       const file = `journal/${epoch}-${segment.first}.jsonl`;
-      yield* zip.add(file, this.#records.lines({ unit: pull.unit, epoch }, segment), FILE_BYTES_MAX);
+      yield* zip.add(file, this.#records.lines(row, segment), FILE_BYTES_MAX);
       shape.journal.push({ file, ...segment });
     }
     return shape;
   }
 
-  async #partTimes(epoch: string, items: readonly Item[]): Promise<PartTimes[]> {
-    const parts: PartTimes[] = [];
-    for (const item of items) {
-      for (const { first, last } of runsOf(item.stored)) {
-        if (first.epoch !== epoch) continue;
-        const rows: FragmentTable[] = [];
-        for await (const row of rowsOf(this.#options.db, [first, last])) rows.push(row);
-        const [startMonoMs = 0, endMonoMs = startMonoMs] = rows.map((row) => row.start_mono_ms);
-        const { boot } = JSON.parse(rows[0]?.meta_json ?? '{}') as FragmentMeta;
-        parts.push({ camera: item.camera, run: first.run, boot, startMonoMs, endMonoMs });
-      }
-    }
-    return parts;
-  }
-
-  async *#addFootage(zip: ZipWriter, item: Item) {
+  async *#addFootage(zip: ZipWriter, item: Item, clocks: ExportClocks): AsyncGenerator<Buffer, ExportFootage, undefined> {
     const { blobs } = this.#options;
     const sha256 = item.stored[0]?.initSha256 ?? '';
     const init = await this.#footage.init(sha256);
     if (!init) throw new Fault('corrupt', 'LR_BLOB_MISSING', `init segment ${sha256} is not in the store`);
     yield* zip.add(item.init, [init], FILE_BYTES_MAX);
-    yield* zip.add(item.fragments, this.#fragmentHeads(item), FILE_BYTES_MAX);
+    const times = { fromUtcMs: Number.POSITIVE_INFINITY, toUtcMs: Number.NEGATIVE_INFINITY };
+    const seen = (meta: FragmentMeta): void => {
+      const startUtcMs = clocks.startOf(meta);
+      times.fromUtcMs = Math.min(times.fromUtcMs, startUtcMs);
+      times.toUtcMs = Math.max(times.toUtcMs, startUtcMs + meta.duration90k / 90);
+    };
+    yield* zip.add(item.fragments, this.#fragmentHeads(item, seen), FILE_BYTES_MAX);
     const file = await buildPlainMp4(blobs, init, item.stored);
     yield* zip.add(item.file, file.read(0, file.bytes), file.bytes);
+    const { stored: _, ...footage } = item;
+    return { ...footage, ...times };
   }
 
   /** Of each fragment its metadata box and what of its own bytes is not in the MP4: `moof` and the header of `mdat`. */
-  async *#fragmentHeads(item: Item): AsyncGenerator<Buffer, void, undefined> {
+  async *#fragmentHeads(item: Item, seen: (meta: FragmentMeta) => void): AsyncGenerator<Buffer, void, undefined> {
     const { blobs } = this.#options;
     let index = 0;
     for await (const row of rowsOf(this.#options.db, item.stored)) {
       const fragment = item.stored[index++] as StoredFragment;
       const { payloadAt } = await readHead(blobs, fragment);
-      yield Buffer.concat([
-        encodeFragmentBox(JSON.parse(row.meta_json) as FragmentMeta),
-        await readFragment(blobs, fragment, 0, payloadAt),
-      ]);
+      const meta = JSON.parse(row.meta_json) as FragmentMeta;
+      seen(meta);
+      yield Buffer.concat([encodeFragmentBox(meta), await readFragment(blobs, fragment, 0, payloadAt)]);
     }
   }
 
@@ -267,32 +284,4 @@ export class Exporter {
       for await (const row of rowsOf(this.#options.db, item.stored))
         yield Buffer.from(`${canonicalJson(storedStatement(row, this.#options.storeEpoch) as unknown as Json)}\n`);
   }
-
-  async #missing(pull: PullTable): Promise<ExportManifest['missing']> {
-    const rows = await this.#options.db.selectFrom('pull_missing').selectAll().where('pull', '=', pull.id).orderBy('ordinal').execute();
-    return rows.map(({ camera, rendition, from_utc_ms, to_utc_ms, cause }) => ({
-      camera,
-      rendition,
-      fromUtcMs: from_utc_ms,
-      toUtcMs: to_utc_ms,
-      cause,
-    }));
-  }
-}
-
-function shapePull(pull: PullTable): ExportManifest['pull'] {
-  return {
-    id: pull.id,
-    cameras: JSON.parse(pull.cameras_json) as string[],
-    rendition: pull.rendition,
-    fromUtcMs: pull.from_utc_ms as UtcMs,
-    toUtcMs: pull.to_utc_ms as UtcMs,
-    person: pull.person,
-    reason: pull.reason,
-    caseNumber: pull.case_number,
-    createdUtcMs: pull.created_utc_ms,
-    endedUtcMs: pull.ended_utc_ms,
-    final: pull.final,
-    code: pull.code,
-  };
 }

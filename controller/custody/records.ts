@@ -4,7 +4,8 @@
  */
 import type { UtcMs } from '@longroof/base/clock';
 import { assert } from '@longroof/base/errors';
-import { recordsAt, recordsOf } from '../store/journal.js';
+import { type ClockAnchor, servingAnchors } from '@longroof/protocol/wall';
+import { type Life, recordsAt, recordsOf } from '../store/journal.js';
 import type { Db } from '../store/open.js';
 import type { ReelTable } from '../store/tables.js';
 
@@ -71,9 +72,14 @@ export class RecordReader {
   }
 
   /** The records' own bytes, a line each. */
-  async *lines({ unit, epoch }: { unit: string; epoch: string }, { first, last }: Stretch): AsyncGenerator<Buffer, void, undefined> {
+  async *lines({ unit, epoch }: Life, { first, last }: Stretch): AsyncGenerator<Buffer, void, undefined> {
     for await (const records of recordsOf(this.#db, { unit, epoch }, first, last))
       if (records.length > 0) yield Buffer.from(`${records.map((record) => record.text).join('\n')}\n`);
+  }
+
+  /** Throws `corrupt` (LR_STORE_SEGMENT) where they cannot be read. */
+  async check({ unit, epoch }: Life, { first, last }: Stretch): Promise<void> {
+    for await (const _ of recordsOf(this.#db, { unit, epoch }, first, last));
   }
 
   /** Single records: runs and clocks of the footage, gaps of its cameras in the pull's time, what the unit said of the pull. */
@@ -85,7 +91,7 @@ export class RecordReader {
       const rows = await this.#records(wanted, 'run').where('run', 'in', runs).execute();
       for (const row of rows) seqs.add(row.seq);
     }
-    for (const part of parts) for (const seq of await this.#clocks(unit, epoch, part)) seqs.add(seq);
+    for (const part of parts) for (const seq of await this.#clocks(wanted, part)) seqs.add(seq);
     const gaps = await this.#db
       .selectFrom('gap')
       .select('seq')
@@ -110,7 +116,7 @@ export class RecordReader {
   #records({ unit, epoch }: Pick<Wanted, 'unit' | 'epoch'>, type: string) {
     return this.#db
       .selectFrom('noted_record')
-      .select(['seq', 'body_json'])
+      .select(['seq', 'run', 'body_json'])
       .where('unit', '=', unit)
       .where('type', '=', type)
       .where('epoch', '=', epoch)
@@ -118,18 +124,20 @@ export class RecordReader {
       .limit(POINTS_MAX);
   }
 
-  /** The clock records of the boot that date the part best: the one with the least error for its middle. */
-  async #clocks(unit: string, epoch: string, { boot, startMonoMs, endMonoMs }: PartTimes): Promise<number[]> {
+  /** The clock records of the boot that may date a fragment of the part, as far as they are signed, and the runs that wrote them. */
+  async #clocks(wanted: Wanted, { boot, startMonoMs, endMonoMs }: PartTimes): Promise<number[]> {
+    const { unit, epoch } = wanted;
+    const checkpoint = await this.#records(wanted, 'checkpoint').clearOrderBy().orderBy('seq', 'desc').limit(1).executeTakeFirst();
     const runs = this.#db.selectFrom('run').select('run').where('unit', '=', unit).where('epoch', '=', epoch).where('boot', '=', boot);
-    const rows = await this.#records({ unit, epoch }, 'clock').where('run', 'in', runs).execute();
-    const middle = (startMonoMs + endMonoMs) / 2;
-    let best: { seq: number; errorMs: number } | undefined;
-    for (const row of rows) {
-      const body = JSON.parse(row.body_json) as { atMonoMs: number; errorMs: number };
-      const errorMs = body.errorMs + Math.abs(middle - body.atMonoMs) / 10_000;
-      if (!best || errorMs < best.errorMs) best = { seq: row.seq, errorMs };
-    }
-    return best ? [best.seq] : [];
+    const rows = await this.#records(wanted, 'clock')
+      .where('run', 'in', runs)
+      .where('seq', '<', checkpoint?.seq ?? 0)
+      .execute();
+    const clocks = rows.map(({ seq, run, body_json }) => ({ seq, run, ...(JSON.parse(body_json) as ClockAnchor) }));
+    const serving = servingAnchors(clocks, startMonoMs, endMonoMs);
+    const writers = [...new Set(serving.map(({ run }) => run))];
+    const written = writers.length > 0 ? await this.#records(wanted, 'run').where('run', 'in', writers).execute() : [];
+    return [...serving, ...written].map(({ seq }) => seq);
   }
 
   /** From the checkpoint before a stretch, or the journal's beginning, to the first one after it, or its end as it is here. */

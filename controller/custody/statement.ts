@@ -51,6 +51,9 @@ export interface ExportFootage {
   fragments: string;
   init: string;
   count: number;
+  /** From the first to the last of it, by the records in the export. */
+  fromUtcMs: UtcMs;
+  toUtcMs: UtcMs;
 }
 
 /** One line of `proof/reels.jsonl`: how fragments hang on the root in a catalogue record. Either all leaves or single paths. */

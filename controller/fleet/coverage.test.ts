@@ -7,8 +7,8 @@ import { silentLog } from '@longroof/base/log';
 import { fuzzCases, seededRandom, testSeed } from '@longroof/base/random';
 import t from 'tap';
 import { openStore } from '../store/open.js';
-import { insertReels } from '../store/reels.js';
-import type { FragmentTable, ReelTable } from '../store/tables.js';
+import { insertReels, type NewReel } from '../store/reels.js';
+import type { FragmentTable } from '../store/tables.js';
 import { CoverageReader } from './coverage.js';
 import { type GapSpan, type IslandSpan, layLine, type ReelSpan } from './coverage-line.js';
 import { UnitReader } from './units.js';
@@ -20,16 +20,26 @@ const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'longroof-coverage-'));
 t.teardown(() => fs.rmSync(dir, { recursive: true }));
 const stream = { unit: 'wagon-1', epoch: EPOCH, camera: 'front', rendition: 'original' as const, run: 2 };
 
-function reel(index: number, fromS: number, gone: ReelTable['gone'] = null): ReelTable {
+function reel(index: number, fromS: number, gone: NewReel['gone'] = null): NewReel {
   const times = { start_mono_ms: 5000 + fromS * 1000, start_utc_ms: T0 + fromS * 1000, end_utc_ms: T0 + (fromS + 60) * 1000 };
   const about = { count: 60, bytes: 60_000, root: '', init_sha256: 'i', codec: 'avc1', lost_packets: 0, boot: 'b' };
-  return { ...stream, ...times, ...about, seq_first: index * 60, wall_source: 'gnss', wall_error_ms: 3, catalog_seq: null, gone };
+  return {
+    ...stream,
+    ...times,
+    ...about,
+    seq_first: index * 60,
+    wall_source: 'gnss',
+    wall_error_ms: 3,
+    by_clock: 0,
+    catalog_seq: null,
+    gone,
+  };
 }
 
 function fragment(seq: number, fromS: number): FragmentTable {
   const times = { start_mono_ms: 5000 + fromS * 1000, start_utc_ms: T0 + fromS * 1000, start90k: fromS * 90_000, duration90k: 90_000 };
   const about = { sha256: 's', init_sha256: 'i', bytes: 1000, independent: 1, damaged: 0, codec: 'avc1', meta_json: '{}' };
-  return { ...stream, ...times, ...about, seq, wall_source: 'gnss', wall_error_ms: 3, stored_utc_ms: T0, place: null };
+  return { ...stream, ...times, ...about, seq, wall_source: 'gnss', wall_error_ms: 3, by_clock: 0, stored_utc_ms: T0, place: null };
 }
 
 const clockAt = (utcMs: number): { utc(): number } => ({ utc: () => utcMs });

@@ -26,10 +26,16 @@ export async function enterAlarm(
   context.counters.alarms += 1;
   context.log.error({ unit: link.unit, error: fault, ...detail }, 'alarm');
   const shown = { ...detail, certificate: link.certificateSerial ?? null };
-  await context.store.db.transaction().execute(async (trx) => {
-    await raise(trx, { unit: link.unit, utcMs: Math.round(context.clock.utc()), fault, detail: shown });
-    await more(trx);
-  });
+  try {
+    await context.store.db.transaction().execute(async (trx) => {
+      await raise(trx, { unit: link.unit, utcMs: Math.round(context.clock.utc()), fault, detail: shown });
+      await more(trx);
+    });
+  } catch (error) {
+    // It is raised when it comes again.
+    link.audited.delete(key);
+    throw error;
+  }
 }
 
 interface Raised {

@@ -164,6 +164,7 @@ function fragmentRow(meta: FragmentMeta, wall: FragmentMeta['wall'], nowMs: numb
     start_utc_ms: wall.utcMs,
     wall_source: wall.source,
     wall_error_ms: wall.errorMs,
+    by_clock: wall === meta.wall ? 0 : 1,
     independent: meta.independent ? 1 : 0,
     damaged: meta.damaged ? 1 : 0,
     codec: meta.codec,

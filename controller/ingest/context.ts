@@ -23,6 +23,8 @@ export interface IngestCounters {
   journalRecords: number;
   journalHoles: number;
   journalForks: number;
+  /** Journals that could not be packed together, each attempt. */
+  packFailures: number;
   fragmentsStored: number;
   fragmentBytesStored: number;
   fragmentsRepeated: number;
@@ -42,6 +44,7 @@ export function newIngestCounters(): IngestCounters {
     journalRecords: 0,
     journalHoles: 0,
     journalForks: 0,
+    packFailures: 0,
     fragmentsStored: 0,
     fragmentBytesStored: 0,
     fragmentsRepeated: 0,

@@ -3,6 +3,7 @@
  * kept beside those, so that both can be held against each other. Where a checkpoint stands behind them, the same key signed both.
  */
 import { createPublicKey } from 'node:crypto';
+import { toFault } from '@longroof/base/errors';
 import { checkpointBytes, type JournalBatch, type JournalRecord, recordText, verifyBytes } from '@longroof/protocol/journal';
 import type { Transaction } from 'kysely';
 import { recordsOf } from '../store/journal.js';
@@ -40,14 +41,20 @@ interface Hashed {
   hash: string;
 }
 
-/** Those that are not the ones which are stored. */
+/** Those that are not the ones which are stored, as far as these can be read: the alarm is raised all the same. */
 async function otherRecords(trx: Transaction<Tables>, unit: string, batch: JournalBatch): Promise<Hashed[]> {
   const first = (batch.records[0] as JournalRecord).seq;
   const stored = new Map<number, string>();
-  for await (const records of recordsOf(trx, { unit, epoch: batch.epoch }, first, first + batch.records.length - 1))
-    for (const { seq, hash } of records) stored.set(seq, hash);
+  let below = Number.POSITIVE_INFINITY;
+  try {
+    for await (const records of recordsOf(trx, { unit, epoch: batch.epoch }, first, first + batch.records.length - 1))
+      for (const { seq, hash } of records) stored.set(seq, hash);
+  } catch (error) {
+    if (toFault(error).code !== 'LR_STORE_SEGMENT') throw error;
+    below = first + stored.size;
+  }
   const hashed = batch.records.map((record, index) => ({ record, hash: batch.records[index + 1]?.prev ?? batch.head }));
-  return hashed.filter(({ record, hash }) => stored.get(record.seq) !== hash);
+  return hashed.filter(({ record, hash }) => record.seq < below && stored.get(record.seq) !== hash);
 }
 
 /** -1 where none of their checkpoints is the key's own. */

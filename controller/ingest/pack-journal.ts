@@ -1,9 +1,12 @@
 /**
  * Journal records are kept as they come, some dozen together, and packed anew once there are many: a segment of some hundred takes half the
  * room of those it was made of. Packing waits for nobody and nobody waits for it; what is packed is exactly what was there, or nothing is
- * changed.
+ * changed. Where it fails the records stand as they came, whole, and after a while the next batch of that journal tries again: of that one
+ * alone, the others are packed meanwhile.
  */
-import { toFault } from '@longroof/base/errors';
+import type { MonoMs } from '@longroof/base/clock';
+import { type Fault, toFault } from '@longroof/base/errors';
+import { Backoff } from '@longroof/base/retry';
 import type { Transaction } from 'kysely';
 import { type Life, segmentsOf } from '../store/journal.js';
 import { type KeptRecord, type PackedSegment, packTogether, unpack } from '../store/segment.js';
@@ -15,21 +18,35 @@ export const PACK_RECORDS = 1024;
 /** Of their text; a segment may be larger by what came together at once. */
 const PACK_CHARS_MAX = 1024 * 1024;
 const READ_SEGMENTS = 32;
+/** From the first failure to the next attempt, and at most: a full disk is soon seen to, a damaged one is not. */
+const RETRY = { firstMs: 60_000, maxMs: 3_600_000 };
+/** Journals whose failures are remembered; the one that failed first is forgotten, and tried again a little early. */
+const FAILED_MAX = 1000;
+
+type Parts = Pick<Context, 'store' | 'commits' | 'fence' | 'log' | 'clock' | 'counters'>;
+
+interface Failed {
+  backoff: Backoff;
+  untilMonoMs: MonoMs;
+}
 
 export class JournalPacker {
-  readonly #context: Pick<Context, 'store' | 'commits' | 'fence' | 'log'>;
+  readonly #context: Parts;
   readonly #due = new Map<string, Life>();
+  readonly #failed = new Map<string, Failed>();
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(context: Pick<Context, 'store' | 'commits' | 'fence' | 'log'>) {
+  constructor(context: Parts) {
     this.#context = context;
   }
 
   /** So many records of a journal are kept as they came. */
   loose(life: Life, count: number): void {
     if (count < PACK_RECORDS || this.#stopped) return;
-    this.#due.set(`${life.unit} ${life.epoch}`, life);
+    const key = `${life.unit} ${life.epoch}`;
+    if (this.#waits(key)) return;
+    this.#due.set(key, life);
     this.#running ??= this.#run();
   }
 
@@ -42,17 +59,38 @@ export class JournalPacker {
     await this.idle();
   }
 
+  #waits(key: string): boolean {
+    const failed = this.#failed.get(key);
+    return failed !== undefined && this.#context.clock.mono() < failed.untilMonoMs;
+  }
+
   async #run(): Promise<void> {
     for (const [key, life] of this.#due) {
       this.#due.delete(key);
+      // More of it may have come while an attempt was under way.
+      if (this.#waits(key)) continue;
       try {
         while (!this.#stopped && (await this.#pack(life)));
+        this.#failed.delete(key);
       } catch (error) {
-        const fault = toFault(error, 'pack a journal');
-        if (fault.code !== 'LR_LEASE_LOST') this.#context.log.error({ ...life, error: fault }, 'a journal could not be packed');
+        this.#fail(key, life, toFault(error, 'pack a journal'));
       }
     }
     this.#running = undefined;
+  }
+
+  #fail(key: string, life: Life, fault: Fault): void {
+    const { backoff } = this.#failed.get(key) ?? { backoff: new Backoff(RETRY) };
+    this.#failed.delete(key);
+    // Whoever holds the partition now packs it.
+    if (fault.code === 'LR_LEASE_LOST') return;
+    const { clock, counters, log } = this.#context;
+    counters.packFailures += 1;
+    const retryMs = Math.round(backoff.nextMs());
+    this.#failed.set(key, { backoff, untilMonoMs: clock.mono() + retryMs });
+    const [oldest] = this.#failed.keys();
+    if (oldest !== undefined && this.#failed.size > FAILED_MAX) this.#failed.delete(oldest);
+    log.error({ ...life, error: fault, retryMs }, 'a journal could not be packed');
   }
 
   /** False where too few are loose. */

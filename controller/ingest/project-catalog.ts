@@ -27,7 +27,9 @@ export async function projectCatalog(projected: Projected, record: JournalRecord
   const boot = await walls.bootOf(body.run);
   const sameBoot = boot !== undefined && boot === (await walls.bootOf(record.run));
   const claim = body.startWall ?? (sameBoot ? carried(record.wall, record.monoMs, body.startMonoMs) : NO_WALL);
-  const wall = boot === undefined ? claim : await walls.best(boot, body.startMonoMs, claim);
+  // A copy keeps the claim of its originals, which may be of another boot.
+  const keepsClaim = boot === undefined || body.rendition === 'derived';
+  const wall = keepsClaim ? claim : await walls.best(boot, body.startMonoMs, claim);
   projected.reels.push({
     unit,
     epoch,
@@ -42,6 +44,7 @@ export async function projectCatalog(projected: Projected, record: JournalRecord
     end_utc_ms: wall.utcMs + body.durationMs,
     wall_source: wall.source,
     wall_error_ms: wall.errorMs,
+    by_clock: wall === claim ? 0 : 1,
     bytes: body.bytes,
     root: body.root,
     init_sha256: body.initSha256,

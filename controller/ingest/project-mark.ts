@@ -9,7 +9,7 @@ import { sql } from 'kysely';
 import type { PullTable } from '../store/tables.js';
 import { checkBody } from './body.js';
 import type { Projected } from './project.js';
-import { carried } from './walls.js';
+import { carried, datesBetter } from './walls.js';
 
 /** Who asks in a unit's name: its own policy did. */
 export const POLICY_PERSON = 'policy of the wagon';
@@ -30,7 +30,13 @@ export async function projectMark(projected: Projected, record: JournalRecord): 
     .insertInto('event')
     .values({
       ...{ unit, epoch, seq: record.seq, run: record.run, kind: mark.kind, at_mono_ms: mark.atMonoMs, at_utc_ms: wall.utcMs },
-      ...{ wall_error_ms: wall.errorMs, turned_on: mark.on ? 1 : 0, value: mark.value ?? null, hold: mark.hold?.holdId ?? null },
+      ...{
+        wall_error_ms: wall.errorMs,
+        by_clock: wall === claim ? 0 : 1,
+        turned_on: mark.on ? 1 : 0,
+        value: mark.value ?? null,
+        hold: mark.hold?.holdId ?? null,
+      },
     })
     .onConflict((conflict) => conflict.columns(['unit', 'epoch', 'seq']).doNothing())
     .execute();
@@ -69,17 +75,17 @@ async function askFor(projected: Projected, { kind }: MarkDetail, upload: NonNul
   projected.endedPulls = true;
 }
 
-/** A better clock of a boot dates its events again. */
+/** A clearly better clock of a boot dates its events again. */
 export async function correctEvents(projected: Projected, boot: string, anchor: ClockAnchor): Promise<void> {
   const { trx, unit, epoch } = projected;
   const error = sql<number>`${anchor.errorMs} + abs(at_mono_ms - ${anchor.atMonoMs}) * ${DRIFT_PPM / 1e6}`;
   const runs = trx.selectFrom('run').select('run').where('unit', '=', unit).where('epoch', '=', epoch).where('boot', '=', boot);
   await trx
     .updateTable('event')
-    .set({ at_utc_ms: sql<number>`at_mono_ms + ${anchor.offsetMs}`, wall_error_ms: error })
+    .set({ at_utc_ms: sql<number>`at_mono_ms + ${anchor.offsetMs}`, wall_error_ms: error, by_clock: 1 })
     .where('unit', '=', unit)
     .where('epoch', '=', epoch)
     .where('run', 'in', runs)
-    .where('wall_error_ms', '>', error)
+    .where(datesBetter(error))
     .execute();
 }

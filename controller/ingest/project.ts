@@ -6,7 +6,9 @@
 import type { UtcMs } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
 import type { JournalRecord, JournalType } from '@longroof/protocol/journal';
+import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { Transaction } from 'kysely';
+import type { NewReel } from '../store/reels.js';
 import type { Tables } from '../store/tables.js';
 import { projectCatalog, writeReels } from './project-catalog.js';
 import { correctWalls, projectClock } from './project-clock.js';
@@ -38,11 +40,11 @@ export interface Disposal {
 
 export interface Projected extends ProjectionScope {
   readonly walls: Walls;
-  readonly reels: Tables['reel'][];
+  readonly reels: NewReel[];
   readonly gaps: Tables['gap'][];
   readonly disposals: Disposal[];
-  /** Boots for which this batch brought an anchor. */
-  readonly anchored: Set<string>;
+  /** The anchors that this batch brought, by boot. */
+  readonly anchored: Map<string, Set<ClockAnchor>>;
   position: { latDeg: number; lonDeg: number; utcMs: UtcMs } | undefined;
   endedPulls: boolean;
 }
@@ -79,7 +81,7 @@ export class Projection {
       reels: [],
       gaps: [],
       disposals: [],
-      anchored: new Set(),
+      anchored: new Map(),
       position: undefined,
       endedPulls: false,
     };

@@ -4,8 +4,8 @@
  */
 import type { MonoMs } from '@longroof/base/clock';
 import type { WallClaim } from '@longroof/protocol/fragment';
-import { bestWall, type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
-import type { Kysely } from 'kysely';
+import { BETTER_BY, bestWall, type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
+import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { Tables } from '../store/tables.js';
 
 /** Where nothing is known: finite, because a database stores it. */
@@ -56,7 +56,9 @@ export class Walls {
       .orderBy('at_mono_ms', 'desc')
       .limit(ANCHORS_MAX)
       .execute();
-    const anchors = rows.map((row) => ({ atMonoMs: row.at_mono_ms, offsetMs: row.offset_ms, source: row.source, errorMs: row.error_ms }));
+    const anchors = rows
+      .reverse()
+      .map((row) => ({ atMonoMs: row.at_mono_ms, offsetMs: row.offset_ms, source: row.source, errorMs: row.error_ms }));
     this.#anchors.set(boot, anchors);
     return anchors;
   }
@@ -70,4 +72,9 @@ export class Walls {
 export function carried(claim: WallClaim, atMonoMs: MonoMs, monoMs: MonoMs): WallClaim {
   const errorMs = claim.errorMs + (Math.abs(monoMs - atMonoMs) * DRIFT_PPM) / 1e6;
   return { utcMs: claim.utcMs + (monoMs - atMonoMs), source: claim.source, errorMs };
+}
+
+/** The rule of `bestWall` for a row that stands: `error` is that of a new anchor. What came in which order changes nothing. */
+export function datesBetter(error: RawBuilder<number>): RawBuilder<SqlBool> {
+  return sql<SqlBool>`((by_clock = 0 and wall_error_ms >= ${BETTER_BY} * (${error})) or (by_clock = 1 and wall_error_ms > ${error}))`;
 }

@@ -131,6 +131,7 @@ async function storeOne(
     duration90k: made.duration90k,
     start_utc_ms: where.startUtcMs + made.start90k / 90,
     wall_source: 'ntp',
+    by_clock: 0,
     wall_error_ms: 5,
     independent: made.independent ? 1 : 0,
     damaged: 0,

@@ -69,3 +69,12 @@ export async function createCatalog(db: Kysely<unknown>): Promise<void> {
   await db.schema.createIndex('catalog_by_error').on('catalog').columns(['stream', 'run', 'wall_error_ms']).execute();
   await sql.raw(VIEW).execute(db);
 }
+
+/** Whether a clock record dates a row or its own claim stands: the one gives way to any better clock, the other to a clearly better one. */
+export async function createDated(db: Kysely<unknown>): Promise<void> {
+  for (const table of ['catalog', 'fragment', 'event'])
+    await db.schema
+      .alterTable(table)
+      .addColumn('by_clock', 'integer', (column) => column.notNull().defaultTo(0))
+      .execute();
+}

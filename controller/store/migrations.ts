@@ -4,7 +4,7 @@
  * JavaScript can, and `blob` (PostgreSQL's `bytea`).
  */
 import { type CreateTableBuilder, type Kysely, type Migration, type MigrationProvider, sql } from 'kysely';
-import { createCatalog } from './migration-catalog.js';
+import { createCatalog, createDated } from './migration-catalog.js';
 import { createEvents } from './migration-events.js';
 import { createEvidence } from './migration-evidence.js';
 import { createLive } from './migration-live.js';
@@ -295,5 +295,6 @@ export const migrations: MigrationProvider = {
     '0010-events': { up: (db) => atOnce(db, createEvents) },
     '0011-segments': { up: (db) => atOnce(db, createSegments) },
     '0012-catalog': { up: (db) => atOnce(db, createCatalog) },
+    '0013-dated': { up: (db) => atOnce(db, createDated) },
   }),
 };

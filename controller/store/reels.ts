@@ -3,10 +3,13 @@ import { sql, type Transaction } from 'kysely';
 import { insertMany, runMany } from './many.js';
 import type { ReelTable, Tables } from './tables.js';
 
+/** As it is entered: with whether a clock record dates it. */
+export type NewReel = ReelTable & { by_clock: number };
+
 type Named = Pick<ReelTable, 'unit' | 'epoch' | 'camera' | 'rendition'>;
 
 /** What is there already stays. */
-export async function insertReels(trx: Transaction<Tables>, reels: readonly ReelTable[]): Promise<void> {
+export async function insertReels(trx: Transaction<Tables>, reels: readonly NewReel[]): Promise<void> {
   if ((await insertNamed(trx, reels)) === reels.length) return;
   const streams = reels.map(({ unit, epoch, camera, rendition }) => ({ unit, epoch, camera, rendition }));
   await insertMany(trx, 'stream', streams, ['unit', 'camera', 'rendition', 'epoch']);
@@ -16,17 +19,18 @@ export async function insertReels(trx: Transaction<Tables>, reels: readonly Reel
 }
 
 /** Those whose names are entered: how many are new. */
-function insertNamed(trx: Transaction<Tables>, reels: readonly ReelTable[]): Promise<number> {
-  const values = sql.join(Array.from({ length: 12 }, () => sql`${0}`));
+function insertNamed(trx: Transaction<Tables>, reels: readonly NewReel[]): Promise<number> {
+  const values = sql.join(Array.from({ length: 13 }, () => sql`${0}`));
   const like = sql`
     insert into catalog (run, seq_first, count, start_mono_ms, start_utc_ms, duration_ms, wall_source, wall_error_ms, bytes, lost_packets,
-      root, catalog_seq, gone, stream, init)
+      root, by_clock, catalog_seq, gone, stream, init)
     select ${values}, ${0}, s.id, i.id from stream s join stream_init i on i.sha256 = ${''} and i.codec = ${''}
     where s.unit = ${''} and s.camera = ${''} and s.rendition = ${''} and s.epoch = ${''}
     on conflict (stream, run, seq_first) do nothing`.compile(trx);
   const rows = reels.map((reel) => [
     ...[reel.run, reel.seq_first, reel.count, reel.start_mono_ms, reel.start_utc_ms, reel.end_utc_ms - reel.start_utc_ms],
-    ...[reel.wall_source, reel.wall_error_ms, reel.bytes, reel.lost_packets, Buffer.from(reel.root, 'hex'), reel.catalog_seq, reel.gone],
+    ...[reel.wall_source, reel.wall_error_ms, reel.bytes, reel.lost_packets, Buffer.from(reel.root, 'hex')],
+    ...[reel.by_clock, reel.catalog_seq, reel.gone],
     ...[reel.init_sha256, reel.codec, reel.unit, reel.camera, reel.rendition, reel.epoch],
   ]);
   return runMany(trx, like, rows);

@@ -56,6 +56,8 @@ export interface CatalogTable {
   duration_ms: number;
   wall_source: WallSource;
   wall_error_ms: number;
+  /** 1 where a clock record dates it, 0 where its own claim stands. */
+  by_clock: number;
   bytes: number;
   lost_packets: number;
   root: Uint8Array;

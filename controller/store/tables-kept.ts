@@ -88,6 +88,8 @@ export interface EventTable {
   at_mono_ms: number;
   at_utc_ms: number;
   wall_error_ms: number;
+  /** 1 where a clock record dates it, 0 where its own claim stands. */
+  by_clock: number;
   /** Of the ignition: switched on. */
   turned_on: number;
   value: number | null;

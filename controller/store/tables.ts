@@ -118,6 +118,8 @@ export interface FragmentTable {
   start_utc_ms: number;
   wall_source: WallSource;
   wall_error_ms: number;
+  /** 1 where a clock record dates it, 0 where its own claim stands. */
+  by_clock: number;
   independent: number;
   damaged: number;
   codec: string;

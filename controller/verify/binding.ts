@@ -7,6 +7,7 @@ import type { CatalogRecord, Derived, GapRecord, Journal, Wall } from './journal
 import { rootOf } from './merkle.js';
 import { isIn, type Reel, reelKey } from './reels.js';
 import { broken } from './source.js';
+import { checkClaimed, dateFragment } from './time.js';
 
 /** `reel`: a catalogue record made when it was recorded. `plan`: the unit's plan for this pull, made when it was asked. */
 export type BoundBy = 'reel' | 'plan' | 'nothing';
@@ -61,8 +62,6 @@ interface Placed {
   wallSigned: boolean;
 }
 
-/** A crystal, warm and cold: 100 ppm. */
-const DRIFT = 1e-4;
 /** Footage that does not meet by less is no hole: a frame may come late. */
 const HOLE_MS = 1500;
 /** Fragments lie inside the bounds that their reel's record gives, rounded there to a millisecond. */
@@ -76,8 +75,11 @@ export function proveCamera(
 ): CameraProof {
   const { camera, rendition } = footage[0] as CheckedFootage;
   const placed: Placed[] = [];
-  for (const one of footage)
+  for (const one of footage) {
+    const from = placed.length;
     for (const fragment of one.fragments) placed.push(place(one, fragment, journalOf(journals, fragment), reels, placed.at(-1)));
+    checkClaimed(one, placed.slice(from));
+  }
   const order = new Map(journals.map((journal, index) => [journal.epoch, index]));
   placed.sort(
     (a, b) =>
@@ -136,7 +138,8 @@ function place(
 ): Placed {
   const { camera, rendition, initSha256 } = footage;
   const { epoch, run, seq, sha256 } = fragment;
-  const own: Placed = { fragment, by: 'nothing', catalog: undefined, wall: fragment.wall, wallSigned: false };
+  const unbound = journal ? dateFragment(journal, { ...fragment, rendition }, undefined) : { wall: fragment.wall };
+  const own: Placed = { fragment, by: 'nothing', catalog: undefined, wall: unbound.wall, wallSigned: false };
   const before = last?.catalog && { fragment: last.fragment, catalog: last.catalog };
   const holds = (one: CatalogRecord): boolean =>
     one.camera === camera && one.rendition === rendition && one.reelRun === run && seq >= one.seqFirst && seq < one.seqFirst + one.count;
@@ -150,30 +153,8 @@ function place(
   const { startMonoMs, endMonoMs } = fragment;
   if (startMonoMs < catalog.startMonoMs - BOUNDS_MS || endMonoMs > catalog.startMonoMs + catalog.durationMs + BOUNDS_MS)
     throw broken('LR_PROOF_TIME', `${footage.file}: fragment ${seq} claims a time outside of its reel`);
-  const wall = signedWall(journal, catalog, startMonoMs);
-  return { ...own, by: 'reel', catalog, ...(wall ? { wall, wallSigned: true } : {}) };
-}
-
-/** By the clock record of the same boot that dates it best, or by the time that stands on or in the catalogue record itself. */
-function signedWall(journal: Journal, catalog: CatalogRecord, monoMs: number): Wall | undefined {
-  const boot = journal.boots.get(catalog.reelRun);
-  if (boot === undefined) return undefined;
-  let best: Wall | undefined;
-  const offer = (wall: Wall): void => {
-    if (!best || wall.errorMs < best.errorMs) best = wall;
-  };
-  const { startWall } = catalog;
-  if (startWall || journal.boots.get(catalog.run) === boot) {
-    const wall = startWall ?? catalog.wall;
-    const awayMs = monoMs - (startWall ? catalog.startMonoMs : catalog.monoMs);
-    offer({ utcMs: wall.utcMs + awayMs, source: wall.source, errorMs: wall.errorMs + Math.abs(awayMs) * DRIFT });
-  }
-  for (const clock of journal.clocks) {
-    if (journal.boots.get(clock.run) !== boot) continue;
-    const errorMs = clock.errorMs + Math.abs(monoMs - clock.atMonoMs) * DRIFT;
-    offer({ utcMs: monoMs + clock.offsetMs, source: clock.source, errorMs });
-  }
-  return best;
+  const { wall, isSigned } = dateFragment(journal, { ...fragment, rendition }, catalog);
+  return { fragment, by: 'reel', catalog, wall, wallSigned: isSigned };
 }
 
 /** Binds what no reel binds, and counts what was planned and is not here. Throws LR_PROOF_PLAN. */

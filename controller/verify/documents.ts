@@ -41,6 +41,9 @@ export interface Footage {
   fragments: string;
   init: string;
   count: number;
+  /** Both, or neither: exports of before give none. */
+  fromUtcMs?: number;
+  toUtcMs?: number;
 }
 
 export interface Signature {
@@ -119,7 +122,10 @@ export function readManifest(bytes: Buffer): Manifest {
     each(e['journal'], isSegment);
   need('epochs', each(m['epochs'], isOne));
   const isFootage = (f: Members): boolean =>
-    isName(f['camera']) && [f['rendition'], f['file'], f['fragments'], f['init']].every(isText) && isCount(f['count']);
+    isName(f['camera']) &&
+    [f['rendition'], f['file'], f['fragments'], f['init']].every(isText) &&
+    isCount(f['count']) &&
+    ([f['fromUtcMs'], f['toUtcMs']].every(isNumber) || (f['fromUtcMs'] === undefined && f['toUtcMs'] === undefined));
   need('footage', each(m['footage'], isFootage));
   const isMissing = (g: Members): boolean =>
     isName(g['camera']) && isText(g['rendition']) && isText(g['cause']) && isNumber(g['fromUtcMs']) && isNumber(g['toUtcMs']);

@@ -35,6 +35,8 @@ export interface CheckedFootage {
   file: string;
   bytes: number;
   initSha256: string;
+  /** As the manifest has it. */
+  claimed: { fromUtcMs: number; toUtcMs: number } | undefined;
   fragments: Fragment[];
 }
 
@@ -82,7 +84,9 @@ export function checkFootage(entries: ReadonlyMap<string, ZipEntry>, footage: Fo
   }
   if (at !== mp4.bytes || fragments.length !== footage.count) throw bad(footage, 'there is more or less in it than its fragments');
   table.end();
-  return { camera: footage.camera, rendition: footage.rendition, file: footage.file, bytes: mp4.bytes, initSha256, fragments };
+  const { camera, rendition, file, fromUtcMs, toUtcMs } = footage;
+  const claimed = fromUtcMs === undefined || toUtcMs === undefined ? undefined : { fromUtcMs, toUtcMs };
+  return { camera, rendition, file, bytes: mp4.bytes, initSha256, claimed, fragments };
 }
 
 /** `ftyp`, `moov`, `mdat` and nothing else. */

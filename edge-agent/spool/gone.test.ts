@@ -162,3 +162,38 @@ t.test('a clock that is set between two key frames, and back: no reel of two tim
   t.equal(spool.bodies('catalog')[2]?.startWall, undefined, 'said only where the record would say something else');
   t.same(spool.fsck().damage, []);
 });
+
+t.test('a clock that nobody knows, and that is set: wagon and centre date its footage alike', async (t) => {
+  const { spool } = new Board();
+  t.teardown(() => spool.remove());
+  spool.core.openStream(FRONT);
+  const bootUtcMs = Date.UTC(2019, 0, 1) - spool.clock.mono();
+  const claim = (monoMs: number, byMs: number): WallClaim => ({ utcMs: bootUtcMs + byMs + monoMs, source: 'none', errorMs: 1e12 });
+  spool.core.noteClock({ atMonoMs: spool.clock.mono(), offsetMs: bootUtcMs, source: 'none', errorMs: 1e12 });
+  const expected: number[] = [];
+  for (const byMs of [0, STEP_MS]) {
+    expected.push(claim(spool.clock.mono(), byMs).utcMs);
+    for (let at = 0; at < 10; at += 1) {
+      const startMonoMs = spool.clock.mono();
+      await spool.clock.advance(1000);
+      spool.core.write(testFragment(spool.random, FRONT, { startMonoMs, independent: true }), claim(startMonoMs, byMs));
+      spool.core.commit({ force: true });
+    }
+  }
+  spool.core.close();
+  const dated = spool.records('catalog').map(({ body, wall, monoMs }) => ({
+    utcMs: Math.round(body.startWall?.utcMs ?? wall.utcMs + body.startMonoMs - monoMs),
+    source: body.startWall?.source ?? wall.source,
+  }));
+  t.same(
+    dated,
+    expected.map((utcMs) => ({ utcMs, source: 'none' })),
+    'as the centre dates its reels',
+  );
+  spool.reopen();
+  for (const [index, from] of expected.entries()) {
+    const { fragments } = spool.core.select([FRONT], from, from + 10_000);
+    t.same([fragments.length, fragments[0]?.meta.seq, fragments[0]?.wall.source], [10, index * 10, 'none'], 'as the wagon does');
+  }
+  spool.core.close();
+});

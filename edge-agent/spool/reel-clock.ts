@@ -27,6 +27,6 @@ export function startWallOf(
   now: { monoMs: MonoMs; wall: WallClaim } | undefined,
 ): { startWall?: WallClaim } {
   const byRecordMs = now && now.wall.utcMs + (startMonoMs - now.monoMs);
-  if (wall.source === 'none' || (byRecordMs !== undefined && Math.abs(byRecordMs - wall.utcMs) <= CLOCK_STEP_MS)) return {};
+  if (byRecordMs !== undefined && Math.abs(byRecordMs - wall.utcMs) <= CLOCK_STEP_MS) return {};
   return { startWall: { utcMs: Math.round(wall.utcMs), source: wall.source, errorMs: Math.ceil(wall.errorMs) } };
 }

@@ -14,6 +14,8 @@ const NO_CLOCK_ERROR_MS = 1e12;
 /** Before this no spool of ours was written: a clock that says so was never set. */
 const EARLIEST_UTC_MS = Date.UTC(2025, 0, 1);
 const TRUSTED_ERROR_MS = 60_000;
+/** A claim that any anchor is better than. */
+const NOTHING: WallClaim = { utcMs: 0, source: 'none', errorMs: Number.POSITIVE_INFINITY };
 
 export function isTrusted(claim: WallClaim): boolean {
   return (claim.source === 'gnss' || claim.source === 'ntp') && claim.errorMs <= TRUSTED_ERROR_MS;
@@ -36,7 +38,7 @@ export class WallBook {
   add(anchor: ClockAnchor): boolean {
     const last = this.#anchors.at(-1);
     if (last) {
-      const known = bestWall(anchor.atMonoMs, { utcMs: 0, source: 'none', errorMs: Number.POSITIVE_INFINITY }, this.#anchors);
+      const known = bestWall(anchor.atMonoMs, NOTHING, this.#anchors);
       const apartMs = Math.abs(known.utcMs - (anchor.atMonoMs + anchor.offsetMs));
       const isNew =
         anchor.atMonoMs - last.atMonoMs >= REPEAT_MS ||
@@ -49,11 +51,13 @@ export class WallBook {
     return true;
   }
 
+  /** By the best anchor, however bad it says that it is: who noted it knew more than the board's clock says. */
   now(): WallClaim {
+    if (this.#anchors.length > 0) return this.at(this.#clock.mono(), NOTHING);
     const utcMs = this.#clock.utc();
-    const claim: WallClaim =
-      utcMs >= EARLIEST_UTC_MS ? { utcMs, source: 'rtc', errorMs: RTC_ERROR_MS } : { utcMs, source: 'none', errorMs: NO_CLOCK_ERROR_MS };
-    return this.at(this.#clock.mono(), claim);
+    return utcMs >= EARLIEST_UTC_MS
+      ? { utcMs, source: 'rtc', errorMs: RTC_ERROR_MS }
+      : { utcMs, source: 'none', errorMs: NO_CLOCK_ERROR_MS };
   }
 
   at(monoMs: MonoMs, claim: WallClaim): WallClaim {

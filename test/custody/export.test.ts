@@ -10,8 +10,8 @@ import { readZip } from '@longroof/controller/verify/zip';
 import { openAuthority } from '@longroof/protocol/authority';
 import { signStatement } from '@longroof/protocol/signed';
 import t, { type Test } from 'tap';
-import { START_MONO_MS } from '../ingest/scripted-unit.js';
-import { forge, makeScene, type Scene, type SceneOptions, sourceOf, verify, zipOf } from './exported.js';
+import { damageJournal } from '../ingest/stored-journal.js';
+import { exporterOf, forge, makeScene, type Scene, type SceneOptions, sourceOf, verify, zipOf } from './exported.js';
 
 async function scene(t: Test, options: SceneOptions = {}): Promise<Scene> {
   const one = await makeScene(t.testdir(), options);
@@ -189,11 +189,11 @@ t.test('what is not proven is said to be so', async (t) => {
   t.match(verify(nameless.zip, nameless.root).notProven, [/its certificate is not in this file/]);
 });
 
-t.test('reels that were told of after the clock was set: their time is that of their recording', async (t) => {
-  const one = await scene(t, { setByMs: 720_000 });
-  const said = verify(one.zip, one.root);
-  const fromUtcMs = one.unit.utcOf(START_MONO_MS) + 1000;
-  t.match(said.cameras[0], { bound: { reel: 5 }, fromUtcMs, toUtcMs: fromUtcMs + 5000, clock: { sources: ['rtc'], signed: true } });
+t.test('records that the disk has changed: the export says so before its first byte', async (t) => {
+  const { centre, signer, pullId } = await scene(t);
+  await damageJournal(centre.store, 'wagon-1', 0);
+  const asked = { pullId, person: 'anna', reason: 'a stolen bicycle' };
+  await t.rejects(exporterOf(centre, signer).prepare(asked), { kind: 'corrupt', code: 'LR_STORE_SEGMENT' });
 });
 
 t.test('a pull without footage proves its reason; a foreign root is refused', async (t) => {

@@ -12,10 +12,13 @@ import type { Source } from '@longroof/controller/verify/source';
 import { examine } from '@longroof/controller/verify/verify';
 import { type Report, report } from '@longroof/controller/verify/words';
 import { readZip } from '@longroof/controller/verify/zip';
+import { startWallOf } from '@longroof/edge-agent/spool/reel-clock';
+import { WallBook } from '@longroof/edge-agent/spool/wall-book';
 import type { KeyAndCertificate } from '@longroof/protocol/authority';
 import type { WallClaim } from '@longroof/protocol/fragment';
 import { merklePath, merkleRoot } from '@longroof/protocol/merkle';
 import { signStatement } from '@longroof/protocol/signed';
+import type { ClockAnchor } from '@longroof/protocol/wall';
 import { type Centre, startCentre } from '../ingest/centre.js';
 import { ScriptedUnit, START_MONO_MS, type TestFragment } from '../ingest/scripted-unit.js';
 import { until } from '../peers/program.js';
@@ -31,16 +34,22 @@ export interface Scene {
   signer: KeyAndCertificate;
   root: X509Certificate;
   pullId: string;
+  /** Of the unit's clock. */
+  anchors: readonly ClockAnchor[];
   zip: Buffer;
 }
+
+type Keeper = Pick<WallClaim, 'source' | 'errorMs'>;
 
 export interface SceneOptions {
   /** Numbers of the fragments that are pulled. */
   seqs?: number[];
   /** No catalogue record and no path for the second reel. */
   openReel?: boolean;
-  /** Nobody keeps the unit's clock, and it is set by so much before the reels are told of. */
-  setByMs?: number;
+  /** What the unit believes while it records; a clock record says so at the beginning. */
+  clock?: Keeper;
+  /** What it believes from `atSeconds` on, as a clock record behind the footage says, and by how much that differs. */
+  next?: Keeper & { atSeconds: number; byMs: number };
   /** Not in the unit's plan. */
   withoutRoot?: boolean;
   /** No checkpoint after the last records. */
@@ -55,17 +64,21 @@ export async function makeScene(dir: string, options: SceneOptions = {}): Promis
   const centre = await startCentre(dir);
   const unit = await ScriptedUnit.create(centre, 'wagon-1');
   unit.begin();
-  const atMonoMs = START_MONO_MS;
-  const source = options.setByMs === undefined ? { source: 'gnss' as const, errorMs: 40 } : { source: 'rtc' as const, errorMs: 20_000 };
-  unit.record('clock', { atMonoMs, offsetMs: unit.utcOf(0), ...source });
+  const anchors: ClockAnchor[] = [];
+  const anchor = (seconds: number, byMs: number, { source, errorMs }: Keeper): void => {
+    anchors.push({ atMonoMs: START_MONO_MS + seconds * 1000, offsetMs: unit.utcOf(0) + byMs, source, errorMs });
+    unit.record('clock', anchors.at(-1) as ClockAnchor);
+  };
+  anchor(0, 0, options.clock ?? { source: 'gnss', errorMs: 40 });
   unit.checkpoint();
   await unit.join();
   const fragments = footage.fragments.map((one, seq) =>
-    unit.fragment(seq, one.bytes, { initSha256: footage.initSha256, codec: 'avc1.42c00b' }),
+    unit.fragment(seq, one.bytes, { initSha256: footage.initSha256, codec: 'avc1.42c00b', ...claimOf(unit, seq, options.clock) }),
   );
   unit.monoMs += 10_000;
+  if (options.next) anchor(options.next.atSeconds, options.next.byMs, options.next);
   for (let first = 0; first < FRAGMENTS; first += REEL)
-    if (first === 0 || !options.openReel) catalog(unit, fragments.slice(first, first + REEL), options.setByMs);
+    if (first === 0 || !options.openReel) catalog(unit, fragments.slice(first, first + REEL), anchors);
   unit.checkpoint();
   const seqs = options.seqs ?? [1, 2, 3, 4, 5];
   const times = { fromUtcMs: unit.utcOf(START_MONO_MS), toUtcMs: unit.utcOf(START_MONO_MS) + 8000 };
@@ -81,7 +94,7 @@ export async function makeScene(dir: string, options: SceneOptions = {}): Promis
   await options.spoil?.(centre);
   const signer = await centre.authority.issueSigner('receipt');
   const zip = await exported(centre, signer, pullId);
-  return { centre, unit, signer, root: new X509Certificate(centre.authority.rootPem), pullId, zip };
+  return { centre, unit, signer, root: new X509Certificate(centre.authority.rootPem), pullId, anchors, zip };
 }
 
 async function upload(
@@ -101,23 +114,26 @@ async function upload(
   await unit.receipt(fragment);
 }
 
-function catalog(unit: ScriptedUnit, fragments: readonly TestFragment[], setByMs?: number): void {
+function claimOf(unit: ScriptedUnit, seq: number, clock: Keeper | undefined): { wall?: WallClaim } {
+  return clock ? { wall: { utcMs: unit.utcOf(START_MONO_MS + seq * 1000), ...clock } } : {};
+}
+
+/** As a wagon writes it. */
+function catalog(unit: ScriptedUnit, fragments: readonly TestFragment[], anchors: readonly ClockAnchor[]): void {
   const [first] = fragments as [TestFragment];
   const root = merkleRoot(fragments.map(({ meta }) => Buffer.from(meta.sha256, 'hex'))).toString('hex');
   const { run, seq, startMonoMs, initSha256, codec } = first.meta;
   const bytes = fragments.reduce((sum, one) => sum + one.meta.bytes, 0);
-  const times = { startMonoMs, durationMs: fragments.length * 1000 };
-  const wall = (utcMs: number): WallClaim => ({ utcMs, source: 'rtc', errorMs: 10_000 });
-  const isSet = setByMs !== undefined;
-  const startWall = isSet ? { startWall: wall(unit.utcOf(startMonoMs)) } : {};
+  const book = new WallBook({ ...systemClock, mono: () => unit.monoMs, utc: () => unit.utcOf(unit.monoMs) }, anchors);
+  const wall = book.now();
   unit.record(
     'catalog',
     {
-      ...stream,
-      ...{ run, seqFirst: seq, count: fragments.length, ...times, bytes, root, initSha256, codec, lostPackets: 0 },
-      ...startWall,
+      ...{ ...stream, run, seqFirst: seq, count: fragments.length, startMonoMs, durationMs: fragments.length * 1000 },
+      ...{ bytes, root, initSha256, codec, lostPackets: 0 },
+      ...startWallOf(startMonoMs, book.at(startMonoMs, first.meta.wall), { monoMs: unit.monoMs, wall }),
     },
-    isSet ? { wall: wall(unit.utcOf(unit.monoMs) + setByMs) } : {},
+    { wall },
   );
 }
 
@@ -129,18 +145,16 @@ function partsOf(seqs: readonly number[], fragments: readonly TestFragment[]): o
   return [{ ...stream, run: 1, seqFirst, seqLast, bytes: own.reduce((sum, one) => sum + one.meta.bytes, 0), root }];
 }
 
-async function exported(centre: Centre, signer: KeyAndCertificate, pullId: string): Promise<Buffer> {
-  const exporter = new Exporter({
-    db: centre.store.db,
-    blobs: centre.blobs,
-    clock: systemClock,
+export function exporterOf({ store: { db, storeEpoch }, blobs, authority }: Centre, signer: KeyAndCertificate): Exporter {
+  return new Exporter({
+    ...{ db, blobs, storeEpoch, clock: systemClock, rootPem: authority.rootPem, version: '0.1.0' },
     signer: { key: createPrivateKey(signer.keyPem), certPem: signer.certificatePem },
-    rootPem: centre.authority.rootPem,
-    storeEpoch: centre.store.storeEpoch,
-    version: '0.1.0',
   });
+}
+
+async function exported(centre: Centre, signer: KeyAndCertificate, pullId: string): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  const made = await exporter.prepare({ pullId, person: 'anna', reason: 'a stolen bicycle' });
+  const made = await exporterOf(centre, signer).prepare({ pullId, person: 'anna', reason: 'a stolen bicycle' });
   for await (const piece of made.read(async () => undefined)) pieces.push(piece);
   return Buffer.concat(pieces);
 }

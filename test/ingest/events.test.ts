@@ -54,10 +54,14 @@ t.test('a panic button: an event with its hold, and a request that nobody had to
   t.match((await until('told to let go', () => unit.desired[seen])).statement, { lifts: [id] });
   const next = unit.records.length;
   unit.record('hold', { ...hold, action: 'released' });
-  // A better clock of the boot: it was ten seconds later.
   const offsetMs = atUtcMs - detail.atMonoMs + 10_000;
-  unit.record('clock', { atMonoMs: START_MONO_MS + 61_000, offsetMs, source: 'gnss', errorMs: 200 });
+  // A clock that is hardly better than the event's own claim, and of another hour.
+  unit.record('clock', { atMonoMs: START_MONO_MS + 60_500, offsetMs: offsetMs + 3_600_000, source: 'ntp', errorMs: 600 });
   await unit.sendJournal(next);
+  t.match((await coverage.read(asked)).events, [{ at: new Date(atUtcMs).toISOString() }], 'takes nothing with it');
+  // A better clock of the boot: it was ten seconds later.
+  unit.record('clock', { atMonoMs: START_MONO_MS + 61_000, offsetMs, source: 'gnss', errorMs: 200 });
+  await unit.sendJournal(unit.records.length - 1);
   t.match(await holds.list(), [{ id, state: 'lifted' }]);
   const better = new Date(atUtcMs + 10_000).toISOString();
   t.match((await coverage.read(asked)).events, [{ at: better, hold: { state: 'lifted' } }], 'dated again by a better clock');

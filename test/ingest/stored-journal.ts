@@ -12,3 +12,12 @@ export async function storedJournal({ db }: Pick<Store, 'db'>, unit?: string): P
   }
   return stored;
 }
+
+/** A bit of the segment that holds a record changes on the disk; once more, and it is as it was. */
+export async function damageJournal({ db }: Pick<Store, 'db'>, unit: string, seq: number): Promise<void> {
+  const rows = db.selectFrom('segment').selectAll().where('unit', '=', unit).where('seq_first', '<=', seq);
+  const { seq_first: first, packed } = await rows.orderBy('seq_first', 'desc').limit(1).executeTakeFirstOrThrow();
+  const changed = Buffer.from(packed);
+  changed[changed.length >> 1] = (changed[changed.length >> 1] as number) ^ 1;
+  await db.updateTable('segment').set({ packed: changed }).where('unit', '=', unit).where('seq_first', '=', first).execute();
+}
