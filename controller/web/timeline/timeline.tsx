@@ -114,7 +114,7 @@ function Readout({ row, atMs, slackMs }: { row: Row | undefined; atMs: number | 
   );
 }
 
-const LOOKS = ['wagon', 'centre', 'both', 'gap', 'gone', 'recording', 'before', 'unreported'] as const;
+const LOOKS = ['wagon', 'centre', 'both', 'gap', 'spared', 'gone', 'recording', 'before', 'unreported'] as const;
 
 function Legend() {
   const { t } = useTranslation();
@@ -123,6 +123,7 @@ function Legend() {
     centre: t('where.centre'),
     both: t('where.wagon-and-centre'),
     gap: t('unit.legendGap'),
+    spared: t('unit.legendSpared'),
     gone: t('unit.legendGone'),
     recording: t('unit.legendRecording'),
     before: t('unit.legendBefore'),
