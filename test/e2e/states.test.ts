@@ -227,6 +227,10 @@ t.test(
     await says(t, page.locator('.selection-bar'), /Selected: (20|19) mins/);
     await row.focus();
     await page.keyboard.press('Escape');
+    await page.keyboard.press('End');
+    await says(t, page.locator('[data-testid=readout]'), /in the wagon and at the centre/, 'the last place of a span is one of it');
+    await page.mouse.move(box.x + box.width, box.y + 8);
+    await says(t, page.locator('[data-testid=readout]'), /in the wagon and at the centre/, 'also for the pointer');
     await page.keyboard.press('Home');
     for (let at = 0; at < 4; at++) await page.keyboard.press('Shift+ArrowRight');
     await says(t, page.locator('.selection-bar'), /Selected: 2 mins/);

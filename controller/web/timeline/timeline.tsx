@@ -27,7 +27,7 @@ export function Timeline({ rows, events, span, selection, onSelect }: TimelinePr
   const [place, setPlace] = useState<{ key: string; atMs: number }>();
   const keyOf = (row: Row): string => `${row.camera}.${row.rendition}`;
   const slackMs = slackOf(span, width);
-  const inSpan = place && place.atMs >= span.fromMs && place.atMs <= span.toMs ? place : undefined;
+  const inSpan = place && place.atMs >= span.fromMs && place.atMs < span.toMs ? place : undefined;
   const placeRow = rows.find((row) => keyOf(row) === inSpan?.key);
   return (
     <div className="timeline">
