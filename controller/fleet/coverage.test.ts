@@ -279,7 +279,10 @@ t.test('a unit that spares its battery is not one in trouble, as long as it keep
   t.equal(await is(false, rest), 'off stopped', 'and has said so before it was gone');
   t.equal(await is(true, { front: { state: 'recording' } }), 'recording recording', 'not yet');
   await says('driving', null);
-  t.equal(await is(true, rest), 'not-recording stopped', 'nothing is to rest while it drives');
+  t.equal(await is(true, rest, 10), 'standby stopped', 'it wakes');
+  t.equal(await is(true, { front: { state: 'connecting', code: 'LR_RTSP_CONNECT' } }, 10), 'standby connecting');
+  t.equal(await is(true, { front: { state: 'refused', code: 'LR_RTSP_AUTH' } }, 10), 'not-recording refused', 'a fault is told at once');
+  t.equal(await is(true, rest, 20), 'not-recording stopped', 'nothing is to rest while it drives');
   await says('parked-watch', null, { proxies: true, cameras: [] });
   const spared = { front: { state: 'recording' }, 'front.proxy': { state: 'stopped' } };
   t.equal(await is(true, spared), 'recording recording', 'a sub-stream that was given up');

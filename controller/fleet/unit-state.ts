@@ -10,6 +10,9 @@ import type { CameraStream } from './streams.js';
 /** A modem that has slept needs a while: only then is a contact held to be missed. */
 export const CONTACT_LATE_MS = 5 * 60_000;
 
+/** How long cameras may take to come back when the wagon wakes. */
+const WAKING_MS = 15_000;
+
 export interface Known {
   online: boolean;
   streams: readonly CameraStream[];
@@ -32,11 +35,22 @@ export function stateOf(known: Known): UnitShape['state'] {
   const rests = states.every(({ state }) => state === 'stopped');
   if (rests && power?.mode === 'standby') return 'standby';
   if (rests && power?.mode === 'shutdown') return 'off';
-  const spared = power?.mode === 'parked-watch';
-  const asked = states.filter(({ stream, state }) => !(spared && state === 'stopped' && stream.rendition === 'proxy'));
+  if (isWaking(power, nowMs) && states.every(({ state }) => state === 'stopped' || state === 'connecting')) return 'standby';
+  const asked = states.filter(({ stream, state }) => !(state === 'stopped' && isSpared(stream, power)));
   const recording = asked.filter(({ state }) => state === 'recording').length;
   if (recording === 0) return 'not-recording';
   return recording === asked.length ? 'recording' : 'degraded';
+}
+
+/** It has just said that it records again: its cameras come one by one. */
+function isWaking(power: UnitShape['power'], nowMs: number): boolean {
+  return (power?.mode === 'driving' || power?.mode === 'parked-watch') && nowMs <= Date.parse(power.at) + WAKING_MS;
+}
+
+/** It need not record now, as the wagon said. */
+function isSpared(stream: CameraStream, power: UnitShape['power']): boolean {
+  if (power?.mode === 'standby' || power?.mode === 'shutdown') return true;
+  return power?.mode === 'parked-watch' && stream.rendition === 'proxy';
 }
 
 /** It rests as it said, and the time at which it said that it can be reached next is not over. */
