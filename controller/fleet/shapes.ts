@@ -12,8 +12,8 @@ export interface UnitShape {
   id: string;
   online: boolean;
   /**
-   * `recording`: every camera records; `degraded`: some do; `not-recording`; `offline`; `standby`: it spares its battery, as it said, or has just woken, and if
-   * its link rests too the time of its next contact is not over; `off`: it switches itself off, or said so before it was gone.
+   * `recording`: every camera records; `degraded`: some do; `not-recording`; `offline`; `standby`: it spares its battery, as it said, or has
+   * just woken, and if its link rests too the time of its next contact is not over; `off`: it switches itself off, or said so before it was gone.
    */
   state: 'recording' | 'degraded' | 'not-recording' | 'offline' | 'standby' | 'off';
   lastSeen: string;
