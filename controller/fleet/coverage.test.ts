@@ -281,12 +281,13 @@ t.test('a unit that spares its battery is not one in trouble, as long as it keep
   await says('driving', null);
   t.equal(await is(true, rest, 10), 'standby stopped', 'it wakes');
   t.equal(await is(true, { front: { state: 'connecting', code: 'LR_RTSP_CONNECT' } }, 10), 'standby connecting');
+  t.equal(await is(true, { front: { state: 'recording' }, 'front.proxy': { state: 'stopped' } }, 10), 'recording recording');
   t.equal(await is(true, { front: { state: 'refused', code: 'LR_RTSP_AUTH' } }, 10), 'not-recording refused', 'a fault is told at once');
   t.equal(await is(true, rest, 20), 'not-recording stopped', 'nothing is to rest while it drives');
   await says('parked-watch', null, { proxies: true, cameras: [] });
   const spared = { front: { state: 'recording' }, 'front.proxy': { state: 'stopped' } };
   t.equal(await is(true, spared), 'recording recording', 'a sub-stream that was given up');
   t.equal(await is(true, { ...spared, 'front.proxy': { state: 'refused', code: 'LR_RTSP_AUTH' } }), 'degraded recording');
-  t.equal(await is(true, { ...spared, rear: { state: 'stopped' } }), 'degraded recording stopped', 'a whole camera is missed');
+  t.equal(await is(true, { ...spared, rear: { state: 'stopped' } }, 20), 'degraded recording stopped', 'a whole camera is missed');
   t.match((await new UnitReader(db, clockAt(T0)).get('wagon-1')).power, { shed: { proxies: true, cameras: [] } });
 });

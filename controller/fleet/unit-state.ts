@@ -35,8 +35,11 @@ export function stateOf(known: Known): UnitShape['state'] {
   const rests = states.every(({ state }) => state === 'stopped');
   if (rests && power?.mode === 'standby') return 'standby';
   if (rests && power?.mode === 'shutdown') return 'off';
-  if (isWaking(power, nowMs) && states.every(({ state }) => state === 'stopped' || state === 'connecting')) return 'standby';
-  const asked = states.filter(({ stream, state }) => !(state === 'stopped' && isSpared(stream, power)));
+  const wakes = isWaking(power, nowMs);
+  const isExcused = ({ stream, state }: (typeof states)[number]): boolean =>
+    (state === 'stopped' && (wakes || isSpared(stream, power))) || (state === 'connecting' && wakes);
+  const asked = states.filter((one) => !isExcused(one));
+  if (wakes && asked.length === 0) return 'standby';
   const recording = asked.filter(({ state }) => state === 'recording').length;
   if (recording === 0) return 'not-recording';
   return recording === asked.length ? 'recording' : 'degraded';
