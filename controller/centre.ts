@@ -174,7 +174,7 @@ async function openApi({
     people: new People(db, clock),
     views: new ViewTokens(secrets.viewKey, clock),
     audit: new AuditLog(db, clock),
-    units: new UnitReader(reads),
+    units: new UnitReader(reads, clock),
     coverage: new CoverageReader(reads, clock),
     restores: new RestoreReader(reads),
     pulls: new Pulls({ store, ingest, clock }),

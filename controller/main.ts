@@ -120,7 +120,7 @@ const program = new Command('longroof-controller')
   .option('--check', 'check the file and end')
   .addHelpText(
     'after',
-    `\nExamples:\n  longroof-controller --config controller.yaml\n  ${PASSWORD_VARIABLE}=... longroof-controller --config controller.yaml add-person --name ada --role staff\n`,
+    `\nExamples:\n  longroof-controller --config controller.yaml\n  ${PASSWORD_VARIABLE}=... longroof-controller --config controller.yaml add-person --name ada --role staff\n  longroof-controller --config controller.yaml backup /backup/monday\n  longroof-controller --config controller.yaml revoke --unit wagon-7 --reason stolen\n`,
   )
   .showHelpAfterError()
   .action(() => act(() => run(program.opts<GlobalOptions>())));

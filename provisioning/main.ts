@@ -6,7 +6,13 @@ import { Command } from 'commander';
 import { enrol } from './enrol.js';
 import { makeMosquitto } from './mosquitto.js';
 
-const program = new Command('longroof-provision').description('Gives camera units their identity.').showHelpAfterError();
+const program = new Command('longroof-provision')
+  .description('Gives camera units their identity.')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  longroof-provision enrol --authority ./data/authority --unit wagon-7 --out ./wagon-7/identity\n  longroof-provision mosquitto --help\n',
+  )
+  .showHelpAfterError();
 
 program
   .command('enrol')

@@ -37,11 +37,12 @@ const Power = Type.Object({
   supplyV: nullable(Type.Number()),
   left: nullable(Type.Object({ cameraHours: Type.Number(), errorCameraHours: Type.Number() })),
   nextContact: nullable(time()),
+  shed: nullable(Type.Object({ proxies: Type.Boolean(), cameras: Type.Array(Type.String()) })),
 });
 export const Unit = Type.Object({
   id: Type.String(),
   online: Type.Boolean(),
-  state: oneOf('recording', 'degraded', 'not-recording', 'offline'),
+  state: oneOf('recording', 'degraded', 'not-recording', 'offline', 'standby', 'off'),
   lastSeen: time(),
   version: nullable(Type.String()),
   epoch: nullable(Type.String()),

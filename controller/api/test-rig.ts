@@ -68,7 +68,7 @@ export async function rig(name: string): Promise<Rig> {
     people,
     views: new ViewTokens(Buffer.alloc(32, 1), clock),
     audit: new AuditLog(db, clock),
-    units: new UnitReader(db),
+    units: new UnitReader(db, clock),
     coverage: new CoverageReader(db, clock),
     pulls: new Pulls({ store, ingest, clock }),
     holds: new Holds({ store, ingest, clock }),

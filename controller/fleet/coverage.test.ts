@@ -171,7 +171,7 @@ t.test('what is being recorded is neither footage nor a gap; before the first re
 
 t.test('a unit says how it is', async (t) => {
   const db = await open('units');
-  const units = new UnitReader(db);
+  const units = new UnitReader(db, clockAt(T0));
   t.match(await units.get('wagon-1'), {
     online: true,
     state: 'recording',
@@ -244,4 +244,50 @@ t.test('every instant comes out once, whatever was told', async (t) => {
     if (end > span.toMs || span.toMs - end >= 1000) t.fail('the end');
   }
   t.pass('held');
+});
+
+t.test('a unit that spares its battery is not one in trouble, as long as it keeps its word', async (t) => {
+  const db = await open('standby');
+  const says = (mode: string, nextContactS: number | null, shed: object | null = null) => {
+    const about = { mode, reason: 'watch-spent', sentence: '', supplyV: 12.1, left: null, shed };
+    const power = { ...about, nextContactUtcMs: nextContactS === null ? null : T0 + nextContactS * 1000 };
+    return db
+      .updateTable('unit')
+      .set({ power_json: JSON.stringify(power), power_utc_ms: T0 })
+      .execute();
+  };
+  const is = async (online: boolean, streams: Record<string, { state: string; code?: string }>, nowS = 0) => {
+    const status_json = JSON.stringify({ online: true, streams });
+    await db
+      .updateTable('unit')
+      .set({ online: online ? 1 : 0, status_json })
+      .execute();
+    const { state, cameras } = await new UnitReader(db, clockAt(T0 + nowS * 1000)).get('wagon-1');
+    return [state, ...cameras.map((camera) => camera.state)].join(' ');
+  };
+  const rest = { front: { state: 'stopped' }, 'front.proxy': { state: 'stopped' } };
+  await says('standby', 600);
+  t.equal(await is(true, rest), 'standby stopped', 'reached, and at rest');
+  t.equal(await is(true, { front: { state: 'stalled' } }), 'not-recording stalled', 'a camera that fails is no rest');
+  t.equal(await is(false, rest, 590), 'standby stopped', 'its link rests too, as it said');
+  t.equal(await is(false, rest, 890), 'standby stopped', 'a modem needs a while');
+  t.equal(await is(false, rest, 910), 'offline unknown', 'it did not keep its word');
+  await says('standby', null);
+  t.equal(await is(false, rest), 'offline unknown', 'its link should not rest');
+  await says('shutdown', null);
+  t.equal(await is(true, rest), 'off stopped', 'it switches itself off');
+  t.equal(await is(false, rest), 'off stopped', 'and has said so before it was gone');
+  t.equal(await is(true, { front: { state: 'recording' } }), 'recording recording', 'not yet');
+  await says('driving', null);
+  t.equal(await is(true, rest, 10), 'standby stopped', 'it wakes');
+  t.equal(await is(true, { front: { state: 'connecting', code: 'LR_RTSP_CONNECT' } }, 10), 'standby connecting');
+  t.equal(await is(true, { front: { state: 'recording' }, 'front.proxy': { state: 'stopped' } }, 10), 'recording recording');
+  t.equal(await is(true, { front: { state: 'refused', code: 'LR_RTSP_AUTH' } }, 10), 'not-recording refused', 'a fault is told at once');
+  t.equal(await is(true, rest, 20), 'not-recording stopped', 'nothing is to rest while it drives');
+  await says('parked-watch', null, { proxies: true, cameras: [] });
+  const spared = { front: { state: 'recording' }, 'front.proxy': { state: 'stopped' } };
+  t.equal(await is(true, spared), 'recording recording', 'a sub-stream that was given up');
+  t.equal(await is(true, { ...spared, 'front.proxy': { state: 'refused', code: 'LR_RTSP_AUTH' } }), 'degraded recording');
+  t.equal(await is(true, { ...spared, rear: { state: 'stopped' } }, 20), 'degraded recording stopped', 'a whole camera is missed');
+  t.match((await new UnitReader(db, clockAt(T0)).get('wagon-1')).power, { shed: { proxies: true, cameras: [] } });
 });

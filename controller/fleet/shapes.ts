@@ -11,8 +11,11 @@ export type CameraState = 'recording' | 'connecting' | 'refused' | 'stalled' | '
 export interface UnitShape {
   id: string;
   online: boolean;
-  /** `recording`: every camera records; `degraded`: some do; `not-recording`; `offline`. */
-  state: 'recording' | 'degraded' | 'not-recording' | 'offline';
+  /**
+   * `recording`: every camera records; `degraded`: some do; `not-recording`; `offline`; `standby`: it spares its battery, as it said, or has
+   * just woken, and if its link rests too the time of its next contact is not over; `off`: it switches itself off, or said so before it was gone.
+   */
+  state: 'recording' | 'degraded' | 'not-recording' | 'offline' | 'standby' | 'off';
   lastSeen: string;
   version: string | null;
   epoch: string | null;
@@ -30,6 +33,8 @@ export interface UnitShape {
     left: { cameraHours: number; errorCameraHours: number } | null;
     /** When it can be reached next, where its link rests; null where it does not, or nobody knows. */
     nextContact: string | null;
+    /** What it does not record to spare its battery: the sub-streams, whole cameras; null where it does not say. */
+    shed: { proxies: boolean; cameras: string[] } | null;
   } | null;
   /** Bytes of its journal that the centre holds are whole up to here. */
   journal: { next: number; whole: boolean };

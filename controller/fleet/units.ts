@@ -1,16 +1,15 @@
 /** Units as the API tells of them: what each said last, where it was, and what was refused of it. */
-import { rfc3339 } from '@longroof/base/clock';
+import { type Clock, rfc3339 } from '@longroof/base/clock';
 import { Fault } from '@longroof/base/errors';
-import { streamText } from '@longroof/protocol/fragment';
-import type { StatusMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
 import type { RefusalTable, UnitTable } from '../store/tables.js';
 import { openAlarms } from './alarms.js';
 import { lastConfigurations } from './configurations.js';
 import { shapeLink } from './link-shape.js';
 import { powerOf } from './power.js';
-import type { AlarmShape, CameraState, ConfigurationShape, UnitShape } from './shapes.js';
-import { type CameraStream, newestRuns, readStatusJson, streamsIn } from './streams.js';
+import type { AlarmShape, ConfigurationShape, UnitShape } from './shapes.js';
+import { newestRuns, readStatusJson, streamsIn } from './streams.js';
+import { cameraStatesOf, stateOf } from './unit-state.js';
 
 const REFUSALS_MAX = 50;
 const UNITS_MAX = 5000;
@@ -19,9 +18,11 @@ const TOGETHER = 500;
 
 export class UnitReader {
   readonly #db: Db;
+  readonly #clock: Pick<Clock, 'utc'>;
 
-  constructor(db: Db) {
+  constructor(db: Db, clock: Pick<Clock, 'utc'>) {
     this.#db = db;
+    this.#clock = clock;
   }
 
   /** In order of name. */
@@ -51,12 +52,13 @@ export class UnitReader {
     const next = new Map(epochs.map((row) => [`${row.unit} ${row.epoch}`, row.next_seq]));
     const alarms = await openAlarms(this.#db, names);
     const configurations = await lastConfigurations(this.#db, names);
+    const nowMs = this.#clock.utc();
     return rows.map((row) => {
       const { unit, epoch } = row;
       const run = runs.get(unit);
       const told = { runs: run === undefined ? [] : [run], refusals: (refusals.get(unit) ?? []).slice(0, REFUSALS_MAX) };
       const asked = { alarms: alarms.get(unit) ?? [], configuration: configurations.get(unit) ?? null };
-      return shape(row, { ...told, ...asked, next: next.get(`${unit} ${epoch}`) ?? 0 });
+      return shape(row, { ...told, ...asked, nowMs, next: next.get(`${unit} ${epoch}`) ?? 0 });
     });
   }
 
@@ -76,25 +78,28 @@ interface Told {
   alarms: AlarmShape[];
   /** The last one asked for. */
   configuration: ConfigurationShape | null;
+  nowMs: number;
 }
 
-function shape(row: UnitTable, { runs, refusals, next, alarms, configuration }: Told): UnitShape {
+function shape(row: UnitTable, { runs, refusals, next, alarms, configuration, nowMs }: Told): UnitShape {
   const status = readStatusJson(row.status_json);
   const streams = streamsIn(status?.online ? status : undefined, runs);
   const online = row.online === 1;
+  const power = powerOf(row);
+  const known = { online, streams, status, power, nowMs };
   return {
     id: row.unit,
     online,
-    state: stateOf(online, streams, status),
+    state: stateOf(known),
     lastSeen: rfc3339(row.last_seen_utc_ms),
     version: row.version,
     epoch: row.epoch,
-    cameras: shapeCameras(online, streams, status),
+    cameras: cameraStatesOf(known),
     position:
       row.lat_deg === null || row.lon_deg === null || row.fix_utc_ms === null
         ? null
         : { latDeg: row.lat_deg, lonDeg: row.lon_deg, at: rfc3339(row.fix_utc_ms) },
-    power: powerOf(row),
+    power,
     journal: { next, whole: !refusals.some((refusal) => refusal.code === 'LR_JOURNAL_FORK') },
     refusals: refusals.map((refusal) => ({
       code: refusal.code,
@@ -105,32 +110,4 @@ function shape(row: UnitTable, { runs, refusals, next, alarms, configuration }: 
     ...{ alarms, configuration },
     ...(online && status?.link ? { link: shapeLink(status.link) } : {}),
   };
-}
-
-type StreamStatus = StatusMessage['streams'][string];
-
-function statusOf(stream: CameraStream, status: StatusMessage | undefined): StreamStatus | undefined {
-  return status?.online ? status.streams[streamText(stream)] : undefined;
-}
-
-/** A unit is `recording` only while all of its streams are: a sub-stream that fails is footage nobody can fetch over a slow link. */
-function stateOf(online: boolean, streams: readonly CameraStream[], status: StatusMessage | undefined): UnitShape['state'] {
-  if (!online) return 'offline';
-  const recording = streams.filter((stream) => statusOf(stream, status)?.state === 'recording').length;
-  if (recording === 0) return 'not-recording';
-  return recording === streams.length ? 'recording' : 'degraded';
-}
-
-/** A camera's state is that of its main stream; where only the sub-stream fails, the code says so. */
-function shapeCameras(online: boolean, streams: readonly CameraStream[], status: StatusMessage | undefined): UnitShape['cameras'] {
-  const cameras = new Map<string, UnitShape['cameras'][number]>();
-  for (const stream of streams) {
-    const camera = cameras.get(stream.camera) ?? { id: stream.camera, state: 'unknown' as CameraState, renditions: [] };
-    const told = online ? statusOf(stream, status) : undefined;
-    if (stream.rendition === 'original' && told) camera.state = told.state;
-    if (told?.code !== undefined && (stream.rendition === 'original' || camera.code === undefined)) camera.code = told.code;
-    camera.renditions.push(stream.rendition);
-    cameras.set(stream.camera, camera);
-  }
-  return [...cameras.values()];
 }

@@ -97,8 +97,29 @@ const WORDS: Readonly<Record<Answer['answer'], string>> = {
 };
 
 export function sayAnswer({ answer, code, person, utcMs }: Answer): string {
-  const when = new Date(utcMs).toISOString();
-  return `The centre's signed answer to ${person}'s request, of ${when}: ${WORDS[answer]}${code === null ? '' : ` (${code})`}.`;
+  return `The centre's signed answer to ${person}'s request, of ${iso(utcMs)}: ${WORDS[answer]}${code === null ? '' : ` (${code})`}.`;
+}
+
+/** All of a receipt that is checked alone, in lines of a terminal. */
+export function printAnswer(file: string, answer: Answer): string {
+  const facts: [string, string][] = [
+    ['Wagon', answer.unit],
+    ['Cameras', `${answer.cameras.join(', ')} (${answer.rendition})`],
+    ['Time', `${answer.from} to ${answer.to}`],
+    ['Reason', answer.reason],
+    ['Footage', `${answer.fragments} fragments, ${answer.bytes} bytes at the centre`],
+    ...answer.missing.map(({ camera, fromUtcMs, toUtcMs, cause }): [string, string] => [
+      'Missing',
+      `${camera}: ${iso(fromUtcMs)} to ${iso(toUtcMs)}: ${cause}`,
+    ]),
+  ];
+  const lines = facts.map(([name, text]) => `  ${name.padEnd(8)} ${text}`);
+  return [`${file}: PROVEN`, sayAnswer(answer), ...lines, "It is the centre's word; footage itself is proven by an export.", ''].join('\n');
+}
+
+function iso(utcMs: number): string {
+  const date = new Date(utcMs);
+  return Number.isNaN(date.getTime()) ? `${utcMs} ms` : date.toISOString();
 }
 
 /** A receipt alone, in any form of JSON: the statement is put into its canonical form. Throws as `readAnswer`. */

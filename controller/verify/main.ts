@@ -6,7 +6,7 @@ import type { X509Certificate } from 'node:crypto';
 import { systemDisk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import { Command } from 'commander';
-import { readAnswerFile, sayAnswer } from './answer.js';
+import { printAnswer, readAnswerFile } from './answer.js';
 import { openSource } from './source.js';
 import { readCertificate } from './trust.js';
 import { examine } from './verify.js';
@@ -22,7 +22,7 @@ function run(file: string, { root, json }: { root?: string; json?: boolean }): v
   const source = openSource(systemDisk, file);
   try {
     if (source.bytes > 0 && source.bytes <= RECEIPT_BYTES_MAX && source.read(0, 1)[0] === BRACE) {
-      runReceipt(source.read(0, source.bytes).toString('utf8'), given);
+      runReceipt(file, source.read(0, source.bytes).toString('utf8'), { root: given, json });
       return;
     }
     const said = report(examine(source, given));
@@ -34,7 +34,7 @@ function run(file: string, { root, json }: { root?: string; json?: boolean }): v
 }
 
 /** A signed receipt for a request, alone. */
-function runReceipt(text: string, root: X509Certificate | undefined): void {
+function runReceipt(file: string, text: string, { root, json }: { root: X509Certificate | undefined; json: boolean | undefined }): void {
   if (!root)
     throw new Fault(
       'invalid',
@@ -42,11 +42,13 @@ function runReceipt(text: string, root: X509Certificate | undefined): void {
       "a receipt alone is checked with --root: the certificate of the fleet's root, from its operator",
     );
   try {
-    process.stdout.write(`${sayAnswer(readAnswerFile(text, root))}\n`);
+    const answer = readAnswerFile(text, root);
+    process.stdout.write(json ? `${JSON.stringify({ verdict: 'proven', answer }, null, 2)}\n` : printAnswer(file, answer));
     process.exitCode = EXIT.proven;
   } catch (error) {
     const { code, message } = toFault(error);
-    process.stdout.write(`BROKEN: ${code}: ${message}\n`);
+    const broken = { verdict: 'broken', code, message };
+    process.stdout.write(json ? `${JSON.stringify(broken, null, 2)}\n` : `${file}: BROKEN: ${code}: ${message}\n`);
     process.exitCode = EXIT.broken;
   }
 }
@@ -56,6 +58,11 @@ new Command('longroof-verify')
   .argument('<file>', 'the zip; or a signed receipt for a request, as JSON')
   .option('--root <file>', "the certificate of the fleet's root, from the fleet's operator")
   .option('--json', 'the same as JSON')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  longroof-verify wagon-1_0b8a1c7e.zip --root root.crt\n  longroof-verify receipt_0b8a1c7e.json --root root.crt\n\nExit code: 0 all of it is proven, 1 broken, 2 not all is proven or it could not be examined.\n',
+  )
+  .showHelpAfterError()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .action((file: string, options: { root?: string; json?: boolean }) => {
     try {

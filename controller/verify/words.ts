@@ -125,7 +125,10 @@ function sayCamera(camera: CameraProof, proven: string[], notProven: string[], h
   const when = `${span(camera.fromUtcMs, camera.toUtcMs)}, clock by ${clock.sources.join(', ')}, within ${length(clock.errorMs)}`;
   if (clock.signed)
     proven.push(`${name}: the unit's signed claim of its time: ${when}. Inside a minute the time of a picture rests on its own metadata.`);
-  else notProven.push(`${name}: its time. The fragments' own metadata say ${when}; for some of them no signed record says so too.`);
+  else
+    notProven.push(
+      `${name}: its time. The fragments' own metadata say ${when}; for some of them no signed record says so too. A request of the same time, made some minutes after it, may bring one.`,
+    );
   sayWhole(camera, name, proven, notProven);
   for (const hole of camera.holes) holes.push(`${name}: ${describe(hole)}`);
   if (camera.plannedAbsent > 0)
@@ -145,7 +148,7 @@ function sayCopy({ copy }: CameraProof, name: string, proven: string[], notProve
 }
 
 function sayWhole(camera: CameraProof, name: string, proven: string[], notProven: string[]): void {
-  const between = span(camera.fromUtcMs, camera.toUtcMs);
+  const between = `${time(camera.fromUtcMs)} and ${time(camera.toUtcMs)}`;
   const leftOut = camera.holes.reduce((sum, hole) => sum + (hole.leftOut ?? 0), 0);
   if (leftOut > 0) notProven.push(`${name}: ${leftOut} fragments that were recorded between ${between} are not in this file.`);
   if (camera.holes.some((hole) => hole.leftOut === undefined))

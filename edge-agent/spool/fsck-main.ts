@@ -27,6 +27,7 @@ const program = new Command('longroof-fsck')
     'after',
     '\nExamples:\n  longroof-fsck ./spool\n  longroof-fsck ./spool --json\n\nExit code: 0 clean, 1 damage, 2 not checked.\n',
   )
+  .showHelpAfterError()
   .exitOverride()
   .action((folder: string, options: { json?: boolean }) => {
     process.exitCode = check(folder, options);

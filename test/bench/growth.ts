@@ -146,7 +146,7 @@ async function askAll(store: Store, { unit, spool }: Made, hours: number): Promi
   const { epoch, next } = { epoch: spool.identity.epoch, next: spool.next };
   const toMs = Date.UTC(2026, 5, 1) + hours * HOUR_MS;
   const coverage = new CoverageReader(store.reads, systemClock);
-  const units = new UnitReader(store.reads);
+  const units = new UnitReader(store.reads, systemClock);
   const records = new RecordReader(store.reads);
   const first = Math.max(0, Math.floor(next / 2) - STRETCH);
   const stretch = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 /** Signed receipts for requests: each verifies with the fleet's root alone, whatever the answer was. */
-import { createPrivateKey } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { type AnswerStatement, Answers } from '@longroof/controller/custody/answers';
+import { printAnswer, readAnswerFile } from '@longroof/controller/verify/answer';
 import { signerKeys } from '@longroof/protocol/certificates';
 import { verifyStatement } from '@longroof/protocol/signed';
 import t from 'tap';
@@ -26,6 +27,8 @@ t.test('granted in part, none and why, refused, called off: each is signed', asy
     const [key] = signerKeys(centre.authority.rootPem, [receipt.certificate], 'receipt', Date.now());
     t.ok(key && verifyStatement(key, receipt), 'verifies with the root alone');
     t.notOk(key && verifyStatement(key, { ...receipt, statement: { ...receipt.statement, person: 'ben' } }));
+    const alone = printAnswer('receipt.json', readAnswerFile(JSON.stringify(receipt), new X509Certificate(centre.authority.rootPem)));
+    t.match(alone, /^receipt\.json: PROVEN\nThe centre's signed answer to [a-z]+'s request, of .*\n +Wagon +wagon-\d/);
     return receipt.statement as unknown as AnswerStatement;
   };
   const done = async (state: 'complete' | 'refused', more: object): Promise<string> => {

@@ -34,7 +34,7 @@ const unit: UnitShape = {
   position: { latDeg: 35.68917, lonDeg: 51.38897, at: ago(0) },
   power: {
     ...{ mode: 'standby', reason: 'watch-spent', sentence: 'Standby.', at: ago(1), supplyV: 12.14 },
-    ...{ left: { cameraHours: 8.4, errorCameraHours: 1.2 }, nextContact: ago(-30) },
+    ...{ left: { cameraHours: 8.4, errorCameraHours: 1.2 }, nextContact: ago(-30), shed: null },
   },
   journal: { next: 10, whole: true },
   refusals: [{ code: 'LR_CHUNK', count: 3, last: ago(5), message: 'chunk: payload length' }],
@@ -42,6 +42,10 @@ const unit: UnitShape = {
   configuration: null,
 };
 const away: UnitShape = { ...unit, id: 'wagon-2', online: false, state: 'offline', lastSeen: ago(120), position: null, refusals: [] };
+const resting: UnitShape = {
+  ...{ ...away, id: 'wagon-3', state: 'standby' },
+  cameras: unit.cameras.map(({ id }) => ({ id, state: 'stopped', renditions: both })),
+};
 const pull: PullShape = {
   id: 'p-1',
   unitId: 'wagon-1',
@@ -122,6 +126,7 @@ t.test('the fleet in words; a centre that goes away and comes back', { skip: mis
   const { viewer, api, address, close } = await open();
   t.teardown(close);
   fill(api);
+  api.units = [unit, resting, away];
   const { page } = viewer;
   await page.goto(address);
   const cards = page.locator('.unit-card');
@@ -134,9 +139,18 @@ t.test('the fleet in words; a centre that goes away and comes back', { skip: mis
   await says(
     t,
     cards.nth(0),
-    /Standby: its share of the energy budget is used · 12\.1 V · 8 ± 1 camera-hours left · can be reached next at/,
+    /Standby: its share of the energy budget is used · 12\.1 V · 8\.4 ± 1\.2 camera-hours left · can be reached next at/,
   );
-  await says(t, cards.nth(1), /wagon-2[\s\S]*Out of reach[\s\S]*2 hours ago[\s\S]*No position known/);
+  await says(t, cards.nth(1), /wagon-2[\s\S]*Out of reach[\s\S]*2 hours ago[\s\S]*No position known[\s\S]*it was to be reached at/);
+  await says(
+    t,
+    cards.nth(2),
+    /wagon-3[\s\S]*Standby[\s\S]*at rest to spare the battery[\s\S]*can be reached next at[\s\S]*\(in (30|29) minutes\)/,
+  );
+  t.equal(await cards.nth(2).locator('.not-recording, .degraded').count(), 0, 'nothing of it looks broken');
+  await page.click('text=With trouble');
+  await until('what is planned is no trouble', async () => (await cards.count()) === 2);
+  await page.click('.tools >> text=All');
   await page.fill('input[type=search]', 'nothing like it');
   await page.waitForSelector('text=No wagon fits');
   await page.fill('input[type=search]', '2');
@@ -213,6 +227,10 @@ t.test(
     await says(t, page.locator('.selection-bar'), /Selected: (20|19) mins/);
     await row.focus();
     await page.keyboard.press('Escape');
+    await page.keyboard.press('End');
+    await says(t, page.locator('[data-testid=readout]'), /in the wagon and at the centre/, 'the last place of a span is one of it');
+    await page.mouse.move(box.x + box.width, box.y + 8);
+    await says(t, page.locator('[data-testid=readout]'), /in the wagon and at the centre/, 'also for the pointer');
     await page.keyboard.press('Home');
     for (let at = 0; at < 4; at++) await page.keyboard.press('Shift+ArrowRight');
     await says(t, page.locator('.selection-bar'), /Selected: 2 mins/);
@@ -220,7 +238,7 @@ t.test(
     t.match(listed, /front[\s\S]*The wagon lost power/);
     t.match(listed, /a-cause-of-next-year/, 'a cause without words is shown as it came');
     await page.click('text=Request this footage');
-    await says(t, page.locator('.preview'), /front: 2 mins (1 sec )?of footage/);
+    await says(t, page.locator('.preview'), /front, rear: 2 mins (1 sec )?of footage/);
     await page.fill('textarea[name=reason]', 'Complaint');
     await page.click('.mantine-Modal-content button[type=submit]');
     await says(t, page.locator('.mantine-Modal-content [role=alert]'), /no words for[\s\S]*LR_SOMETHING_NEW/);
@@ -256,6 +274,18 @@ t.test('pulls that wait, failed, or cannot be played here', { skip: missing, tim
   api.pulls = [{ ...pull, state: 'failed', problem: { code: 'LR_PULL_SPAN', message: 'raw words' }, parts: [] }];
   await page.reload();
   await says(t, page.locator('[role=alert]'), /time span of the request is not allowed[\s\S]*shorter span[\s\S]*LR_PULL_SPAN/);
+  t.equal(await page.locator('text=Nothing is missing').count(), 0, 'of one that failed nothing is claimed to be here');
+  api.pulls = [{ ...pull, state: 'running', bytesDone: 400 }];
+  await page.reload();
+  await page.waitForSelector('text=Nothing will be missing');
+  const missing = [{ camera: 'front', from: pull.from, to: pull.to, cause: 'power-saving' }];
+  api.pulls = [{ ...pull, bytesDone: 0, bytesTotal: 0, parts: [], missing }];
+  await page.reload();
+  await says(t, page.locator('main'), /No footage[\s\S]*There is no footage of this time[\s\S]*saving its battery/);
+  api.pulls = [{ ...pull, unitId: 'wagon-3', state: 'waiting', waitingSince: ago(60), parts: [], bytesTotal: null, bytesDone: 0 }];
+  api.units = [resting];
+  await page.reload();
+  await page.waitForSelector('text=on standby since');
   await page.goto(`${address}/pulls/none`);
   await says(t, page.locator('[role=alert]'), /no such footage request[\s\S]*LR_PULL_UNKNOWN/);
   t.same(viewer.complaints, []);

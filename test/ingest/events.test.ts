@@ -1,4 +1,5 @@
 /** Events of a wagon at the centre: dated, shown, their footage held and asked for; and what the wagon says of its power. */
+import { systemClock } from '@longroof/base/clock';
 import { CoverageReader } from '@longroof/controller/fleet/coverage';
 import { Holds } from '@longroof/controller/fleet/holds';
 import { UnitReader } from '@longroof/controller/fleet/units';
@@ -73,7 +74,7 @@ t.test('what a wagon says of its power, and when it can be reached next', async 
   t.teardown(() => centre.stop());
   const unit = await ScriptedUnit.create(centre, 'wagon-1');
   await unit.join();
-  const units = new UnitReader(centre.store.db);
+  const units = new UnitReader(centre.store.db, systemClock);
   t.equal((await units.get('wagon-1')).power, null, 'it never said anything');
   const nextContactUtcMs = Date.UTC(2026, 10, 24, 12);
   const body = {
@@ -81,6 +82,7 @@ t.test('what a wagon says of its power, and when it can be reached next', async 
     reason: 'watch-spent',
     sentence: 'Standby for 1 s.',
     record: false,
+    shed: { proxies: true, cameras: ['rear'] },
     supplyV: 12.14,
     left: null,
     nextContactUtcMs,
@@ -90,10 +92,12 @@ t.test('what a wagon says of its power, and when it can be reached next', async 
   unit.record('power', body);
   unit.record('power', { flush: 'done', reason: 'watch-spent' });
   unit.record('power', { ...body, mode: 'flying' });
+  unit.record('power', { ...body, shed: { proxies: true, cameras: ['../rear'] } });
   await unit.sendJournal(from);
   t.match((await units.get('wagon-1')).power, {
     ...{ mode: 'standby', reason: 'watch-spent', sentence: 'Standby for 1 s.', supplyV: 12.14, left: null },
     nextContact: '2026-11-24T12:00:00.000Z',
+    shed: { proxies: true, cameras: ['rear'] },
   });
   await unit.end();
 });

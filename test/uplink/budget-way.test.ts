@@ -131,7 +131,7 @@ t.test('a pull waits for the budget and says so; the journal and what is urgent 
   // Counted as the socket takes them: what is in the window when the budget is spent goes all the same.
   const within = waiting.bytesDone > 1_500_000 && waiting.bytesDone < BUDGET + WINDOW_BYTES;
   test.ok(within, `${waiting.bytesDone} bytes went within ${BUDGET} and a window`);
-  const reader = new UnitReader(centre.store.db);
+  const reader = new UnitReader(centre.store.db, systemClock);
   const { link } = await reader.get(UNIT);
   test.match(link, { interface: 'lo', class: 'metered', waits: 'LR_LINK_BUDGET', urgentGoes: true, budget: { bytes: BUDGET } });
   const seq = await spool.record('event', { event: 'beat' }, { urgent: true });

@@ -8,7 +8,7 @@ export function units(nowMs: number): UnitShape[] {
   const both: ('original' | 'proxy')[] = ['original', 'proxy'];
   const power = {
     ...{ mode: 'parked-watch' as const, reason: 'ignition-off', sentence: 'Parked watch.', at: iso(nowMs - MINUTE), supplyV: 12.3 },
-    ...{ left: { cameraHours: 9.2, errorCameraHours: 1.1 }, nextContact: null },
+    ...{ left: { cameraHours: 9.2, errorCameraHours: 1.1 }, nextContact: null, shed: null },
   };
   const base = {
     ...{ power, version: '0.1.0', epoch: '00112233445566778899aabbccddeeff', journal: { next: 48_211, whole: true }, refusals: [] },

@@ -1,5 +1,5 @@
 /** Sets a hold: which wagon, which time, who answers for it, and when it is looked at again. */
-import { Button, Checkbox, Group, Modal, NativeSelect, Stack, Text, TextInput } from '@mantine/core';
+import { Checkbox, Modal, NativeSelect, Stack, Text, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { UnitShape } from '../../api/shapes.js';
@@ -9,9 +9,9 @@ import { useUnits } from '../api/queries.js';
 import type { Range } from '../logic/coverage.js';
 import { inputMs, inputText } from '../logic/format.js';
 import { isReason } from '../logic/reason.js';
+import { DialogEnd } from '../parts/dialog-end.js';
 import { ReasonField } from '../parts/reason-field.js';
 import { usePerson } from '../parts/session.js';
-import { Problem } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
 import { Cameras, Times } from '../timeline/pull-fields.js';
 
@@ -142,18 +142,10 @@ function HoldForm({ unit, range, onClose }: { unit: UnitShape; range: Range | un
         <ReasonField value={form.reason} error={tried ? reasonError : undefined} onChange={(reason) => change({ reason })} />
         {unit.online ? null : (
           <Text size="sm" className="refused">
-            {t('holds.offline')}
+            {t(unit.state === 'standby' ? 'holds.standby' : 'holds.offline')}
           </Text>
         )}
-        {place.isError ? <Problem error={place.error} /> : null}
-        <Group justify="flex-end" className="dialog-end">
-          <Button variant="default" onClick={onClose}>
-            {t('request.cancel')}
-          </Button>
-          <Button type="submit" loading={place.isPending}>
-            {t('holds.submit')}
-          </Button>
-        </Group>
+        <DialogEnd submit={t('holds.submit')} pending={place.isPending} error={place.error} onClose={onClose} />
       </Stack>
     </form>
   );

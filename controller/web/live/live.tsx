@@ -45,7 +45,11 @@ export function Live({ unit }: { unit: UnitShape }) {
             {t('live.stop')}
           </Button>
         ) : (
-          <Button onClick={() => setAsking(true)} disabled={!unit.online} leftSection={<Icon name="play" sizePx={16} />}>
+          <Button
+            onClick={() => setAsking(true)}
+            disabled={!unit.online || unit.state === 'standby' || unit.state === 'off'}
+            leftSection={<Icon name="play" sizePx={16} />}
+          >
             {t('live.watch', { camera: camera.id })}
           </Button>
         )}
@@ -54,7 +58,7 @@ export function Live({ unit }: { unit: UnitShape }) {
         <Screen key={look.id} look={look} onAgain={() => setAsking(true)} />
       ) : (
         <Text size="sm" c="dimmed">
-          {unit.online ? t('live.hint') : t('live.offline')}
+          {t(unit.state === 'standby' || unit.state === 'off' ? `live.${unit.state}` : unit.online ? 'live.hint' : 'live.offline')}
         </Text>
       )}
       <Watchers unit={unit} mine={look?.id} />

@@ -119,6 +119,8 @@ const UNREPORTED = 'not-yet-reported';
 const RECORDING = 'being-recorded';
 /** Before the camera was set up there was nothing to miss. */
 const BEFORE = 'configuration';
+/** As planned: a parked wagon that spares its battery. A gap all the same. */
+const SPARED = 'power-saving';
 
 /** Neither footage yet nor a loss. */
 export function isOpen(cause: string): boolean {
@@ -208,7 +210,7 @@ export function groupGaps(gaps: readonly SingleGap[]): GroupedGap[] {
   return groups;
 }
 
-export type BarLook = 'wagon' | 'centre' | 'both' | 'gone' | 'gap' | 'unreported' | 'recording' | 'before';
+export type BarLook = 'wagon' | 'centre' | 'both' | 'gone' | 'gap' | 'spared' | 'unreported' | 'recording' | 'before';
 
 export interface Bar {
   x: number;
@@ -216,13 +218,16 @@ export interface Bar {
   look: BarLook;
 }
 
+export function gapLook(cause: string): BarLook {
+  if (cause === UNREPORTED) return 'unreported';
+  if (cause === RECORDING) return 'recording';
+  if (cause === BEFORE) return 'before';
+  if (cause === SPARED) return 'spared';
+  return cause === 'disposed' || cause === 'lost' ? 'gone' : 'gap';
+}
+
 function lookOf(piece: Piece): BarLook {
-  if (piece.kind === 'gap') {
-    if (piece.cause === UNREPORTED) return 'unreported';
-    if (piece.cause === RECORDING) return 'recording';
-    if (piece.cause === BEFORE) return 'before';
-    return piece.cause === 'disposed' || piece.cause === 'lost' ? 'gone' : 'gap';
-  }
+  if (piece.kind === 'gap') return gapLook(piece.cause);
   if (gone(piece)) return 'gone';
   return piece.where === 'wagon' ? 'wagon' : piece.where === 'centre' ? 'centre' : 'both';
 }
@@ -240,7 +245,7 @@ export function barsOf(row: Row, span: Range, width: number): Bar[] {
     const to = (Math.min(piece.toMs, span.toMs) - span.fromMs) * perMs;
     if (to <= 0 || from >= width || to <= from) continue;
     const look = lookOf(piece);
-    const isGap = look === 'gap' || look === 'gone';
+    const isGap = look === 'gap' || look === 'gone' || look === 'spared';
     const barWidth = Math.max(to - from, isGap ? GAP_WIDTH_MIN : 0.5);
     const list = isGap ? gaps : footage;
     const x = Math.min(from, width - barWidth);

@@ -75,9 +75,11 @@ export function percentText(share: number, language: FormatLanguage): string {
 }
 
 function unitText(value: number, unit: string, language: FormatLanguage, digits = 0): string {
+  // The short form of a byte has no plural; the short ones of its multiples are Latin, and change sides in a line of Persian.
+  const unitDisplay = unit === 'byte' || (language === 'fa' && unit.endsWith('byte')) ? 'long' : 'short';
   return cached(
     `${language} ${unit} ${digits}`,
-    () => new Intl.NumberFormat(LOCALE[language], { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits }),
+    () => new Intl.NumberFormat(LOCALE[language], { style: 'unit', unit, unitDisplay, maximumFractionDigits: digits }),
   ).format(value);
 }
 
@@ -94,6 +96,17 @@ export function bytesText(bytes: number, language: FormatLanguage): string {
     if (bytes >= size) return unitText(bytes / size, unit, language, bytes / size < 100 ? 1 : 0);
   }
   return unitText(bytes, 'byte', language);
+}
+
+/** Of a rate as the API has it: `300k`, `1M`. */
+export function rateBps(rate: string): number {
+  return Number.parseFloat(rate) * (rate.endsWith('M') ? 1e6 : rate.endsWith('k') ? 1e3 : 1);
+}
+
+/** `300 kbit/s` */
+export function rateText(bps: number, language: FormatLanguage): string {
+  const [size, en, fa] = bps >= 1e6 ? [1e6, 'Mbit/s', 'مگابیت در ثانیه'] : [1e3, 'kbit/s', 'کیلوبیت در ثانیه'];
+  return `${numberText(bps / size, language, 1)} ${language === 'fa' ? fa : en}`;
 }
 
 /** The two largest units that matter: `2 hr 5 min`, `12 sec`. Under 10 s with a tenth. */
@@ -120,12 +133,21 @@ export function lengthText(lengthMs: number, language: FormatLanguage): string {
 
 /** "2 minutes ago". */
 export function agoText(agoMs: number, language: FormatLanguage): string {
-  const format = cached(`${language} ago`, () => new Intl.RelativeTimeFormat(LOCALE[language], { numeric: 'auto' }));
-  const seconds = Math.max(0, Math.round(agoMs / 1000));
-  if (seconds < 90) return format.format(-seconds, 'second');
-  if (seconds < 90 * 60) return format.format(-Math.round(seconds / 60), 'minute');
-  if (seconds < 36 * 3600) return format.format(-Math.round(seconds / 3600), 'hour');
-  return format.format(-Math.round(seconds / 86_400), 'day');
+  return fromNow(-1, Math.max(0, agoMs), language);
+}
+
+/** "in 2 minutes". */
+export function untilText(untilMs: number, language: FormatLanguage): string {
+  return fromNow(1, Math.max(0, untilMs), language);
+}
+
+function fromNow(sign: 1 | -1, lengthMs: number, language: FormatLanguage): string {
+  const format = cached(`${language} from now`, () => new Intl.RelativeTimeFormat(LOCALE[language], { numeric: 'auto' }));
+  const seconds = Math.round(lengthMs / 1000);
+  if (seconds < 90) return format.format(sign * seconds, 'second');
+  if (seconds < 90 * 60) return format.format(sign * Math.round(seconds / 60), 'minute');
+  if (seconds < 36 * 3600) return format.format(sign * Math.round(seconds / 3600), 'hour');
+  return format.format(sign * Math.round(seconds / 86_400), 'day');
 }
 
 /** For an `<input type="datetime-local">`: local time with seconds, `2026-11-24T14:05:12`. */

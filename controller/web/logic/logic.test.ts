@@ -1,7 +1,7 @@
 import { fuzzCases, seededRandom, testSeed } from '@longroof/base/random';
 import t from 'tap';
 import { barsOf, type CoverageLike, groupedGaps, pieceAt, type Row, recordedShare, rowsOf, sumOf, ticksOf } from './coverage.js';
-import { agoText, bytesText, inputMs, inputText, lengthText, localDateTime, percentText, utcText } from './format.js';
+import { agoText, bytesText, inputMs, inputText, lengthText, localDateTime, percentText, untilText, utcText } from './format.js';
 import { follow, readPieces } from './live-pieces.js';
 import { mediaAt, readPlaylist, stretches, wallAt } from './wall-map.js';
 
@@ -169,8 +169,9 @@ t.test('what people read: both languages, UTC always comparable, only a whole is
   t.equal(lengthText(0, 'en'), '0 ms');
   t.match(lengthText(120_000, 'fa'), /۲/);
   t.equal(bytesText(1_500_000, 'en'), '1.5 MB');
-  t.equal(bytesText(12, 'en'), '12 byte');
+  t.equal(bytesText(12, 'en'), '12 bytes');
   t.equal(agoText(120_000, 'en'), '2 minutes ago');
+  t.equal(untilText(120_000, 'en'), 'in 2 minutes');
   t.equal(inputMs(inputText(START)), START);
   t.equal(inputMs(''), undefined);
 });

@@ -89,11 +89,11 @@ function HoldRow({ hold }: { hold: HoldShape }) {
           {hold.made ? ` · ${t('holds.withMade')}` : ''}
         </Text>
         <Text size="sm">
-          {t('holds.owner')}: <bdi>{hold.owner}</bdi> · {t('holds.review')}:{' '}
+          {t('holds.owner')}: <bdi>{words.owner(hold)}</bdi> · {t('holds.review')}:{' '}
           <time dateTime={hold.review}>{format.date(Date.parse(hold.review))}</time>
         </Text>
         <Text size="sm" c="dimmed" lineClamp={3}>
-          <bdi>{hold.reason}</bdi> — <bdi>{hold.person}</bdi>
+          <bdi>{words.reason(hold.reason)}</bdi> — <bdi>{words.person(hold.person)}</bdi>
         </Text>
         {hold.problem ? (
           <Text size="sm" className="refused">

@@ -7,11 +7,13 @@ import { Moment } from '../parts/moment.js';
 import { Quality } from '../parts/quality.js';
 import { PullReceipt } from '../parts/receipt.js';
 import { useFormat } from '../parts/use-format.js';
+import { useWords } from '../parts/words.js';
 import { Link } from '../router.js';
 
 export function Facts({ pull }: { pull: PullShape }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const words = useWords();
   return (
     <Paper withBorder radius="md" p="md" component="section" aria-label={t('pull.facts')}>
       <Title order={2} size="h5" mb="xs">
@@ -20,7 +22,7 @@ export function Facts({ pull }: { pull: PullShape }) {
       <dl className="facts wide">
         <dt>{t('pulls.unit')}</dt>
         <dd>
-          <Link to={`/units/${pull.unitId}`}>
+          <Link to={`/units/${pull.unitId}`} inherit>
             <bdi>{pull.unitId}</bdi>
           </Link>
         </dd>
@@ -40,7 +42,7 @@ export function Facts({ pull }: { pull: PullShape }) {
         ) : null}
         <dt>{t('pull.reason')}</dt>
         <dd>
-          <bdi>{pull.reason}</bdi>
+          <bdi>{words.reason(pull.reason)}</bdi>
         </dd>
         {pull.caseNumber ? (
           <>
@@ -52,7 +54,7 @@ export function Facts({ pull }: { pull: PullShape }) {
         ) : null}
         <dt>{t('pull.person')}</dt>
         <dd>
-          <bdi>{pull.person}</bdi>
+          <bdi>{words.person(pull.person)}</bdi>
         </dd>
         <dt>{t('pull.created')}</dt>
         <dd>

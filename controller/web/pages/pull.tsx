@@ -3,7 +3,7 @@ import { Alert, Paper, Progress, Stack, Text, Title } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import { ApiFault } from '../api/client.js';
-import { isUnfinished, usePull } from '../api/queries.js';
+import { isUnfinished, usePull, useUnit } from '../api/queries.js';
 import { groupGaps } from '../logic/coverage.js';
 import { PullStateBadge } from '../parts/badges.js';
 import { CancelPull } from '../parts/cancel-pull.js';
@@ -29,10 +29,12 @@ function Pull({ pull }: { pull: PullShape }) {
   return (
     <Stack gap="md">
       <div className="page-head">
-        <Title order={1} size="h3">
-          {t('pull.title', { unit: pull.unitId })}
-        </Title>
-        <PullStateBadge state={pull.state} />
+        <div className="titled">
+          <Title order={1} size="h3">
+            {t('pull.title', { unit: pull.unitId })}
+          </Title>
+          <PullStateBadge pull={pull} />
+        </div>
         {mayCancel && isUnfinished(pull) ? <CancelPull id={pull.id} /> : null}
       </div>
       <State pull={pull} />
@@ -53,6 +55,12 @@ function State({ pull }: { pull: PullShape }) {
     const problem = pull.problem ?? { code: 'LR_INTERNAL', message: t('pull.failed') };
     return <Problem error={new ApiFault('invalid', { code: problem.code, title: problem.message, status: 0 })} />;
   }
+  if (pull.state === 'done' && total === 0)
+    return (
+      <Alert color="yellow" icon={<Icon name="gap" />} title={t('pull.noParts')}>
+        {t('pull.noPartsHint')}
+      </Alert>
+    );
   return (
     <Paper withBorder radius="md" p="md">
       <div className="progress-words">
@@ -66,11 +74,7 @@ function State({ pull }: { pull: PullShape }) {
       </div>
       <Progress value={share * 100} size="lg" animated={pull.state === 'running'} aria-label={t('pull.progress')} />
       <Rate pull={pull} />
-      {pull.state === 'waiting' && pull.waitingSince ? (
-        <Alert color="yellow" mt="sm" icon={<Icon name="waiting" />}>
-          {t('pull.waitingSince', { time: format.dateTime(Date.parse(pull.waitingSince)) })}
-        </Alert>
-      ) : null}
+      {pull.state === 'waiting' && pull.waitingSince ? <Away unitId={pull.unitId} since={pull.waitingSince} /> : null}
       {pull.state === 'waiting' && pull.waitingFor ? (
         <Alert color="yellow" mt="sm" icon={<Icon name="waiting" />}>
           {t(pull.waitingFor.code === 'LR_LINK_BUDGET' ? 'pull.waitingBudget' : 'pull.waitingLink')}
@@ -83,6 +87,24 @@ function State({ pull }: { pull: PullShape }) {
         </Text>
       ) : null}
     </Paper>
+  );
+}
+
+function Away({ unitId, since }: { unitId: string; since: string }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const unit = useUnit(unitId).data;
+  const time = format.dateTime(Date.parse(since));
+  if (unit?.state === 'standby' && unit.power?.nextContact)
+    return (
+      <Alert color="blue" mt="sm" icon={<Icon name="standby" />}>
+        {t('pull.waitingStandby', { time, next: format.time(Date.parse(unit.power.nextContact)) })}
+      </Alert>
+    );
+  return (
+    <Alert color="yellow" mt="sm" icon={<Icon name="waiting" />}>
+      {t('pull.waitingSince', { time })}
+    </Alert>
   );
 }
 
@@ -106,13 +128,14 @@ function Rate({ pull }: { pull: PullShape }) {
 /** What comes home is not what the camera sent: said before anybody looks at it. */
 function Copy({ pull }: { pull: PullShape }) {
   const { t } = useTranslation();
+  const format = useFormat();
   if (!pull.derived) return null;
   const fragments = pull.parts.flatMap((part) => part.madeFrom ?? []).reduce((sum, from) => sum + from.seqLast - from.seqFirst + 1, 0);
   const { rateBps, heightMax, audio } = pull.derived;
-  const how = t(audio ? 'pull.copyHow' : 'pull.copySilent', { rate: Math.round(rateBps / 1000), height: heightMax });
+  const how = t(audio ? 'pull.copyHow' : 'pull.copySilent', { rate: format.rate(rateBps), height: format.number(heightMax) });
   return (
     <Alert color="blue" title={t('pull.copy')} data-testid="derived">
-      {how} {t('pull.copyFrom', { fragments, quality: t(`quality.${pull.quality}`) })}
+      {how} {t('pull.copyFrom', { fragments: format.number(fragments), quality: t(`quality.${pull.quality}`) })}
     </Alert>
   );
 }
@@ -129,7 +152,8 @@ function Missing({ pull }: { pull: PullShape }) {
       cause: gap.cause,
     })),
   );
-  const planned = pull.ended !== undefined || pull.parts.length > 0 || pull.missing.length > 0;
+  // What is missing of one that failed or was called off is said above.
+  if (gaps.length === 0 && (pull.state === 'failed' || pull.state === 'cancelled')) return null;
   return (
     <Paper withBorder radius="md" p="md" component="section" aria-label={t('pull.missing')}>
       <Title order={2} size="h5" mb="xs">
@@ -137,7 +161,7 @@ function Missing({ pull }: { pull: PullShape }) {
       </Title>
       {gaps.length === 0 ? (
         <Text size="sm" c="dimmed">
-          {planned ? t('pull.nothingMissing') : t('pull.notPlanned')}
+          {t(pull.state === 'done' ? 'pull.nothingMissing' : pull.parts.length > 0 ? 'pull.nothingWillMiss' : 'pull.notPlanned')}
         </Text>
       ) : (
         <GapList

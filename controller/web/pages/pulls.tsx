@@ -10,6 +10,7 @@ import { useMayView } from '../parts/session.js';
 import { Empty, Loaded } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
+import { useWords } from '../parts/words.js';
 import { Link, navigate } from '../router.js';
 
 export function PullsPage() {
@@ -51,23 +52,24 @@ export function PullsPage() {
 export function PullRow({ pull }: { pull: PullShape }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const words = useWords();
   const lengthMs = Date.parse(pull.to) - Date.parse(pull.from);
   return (
     <Paper className="pull-row" withBorder radius="md" p="sm">
       <div className="pull-what">
         <Link to={`/pulls/${pull.id}`} fw={700}>
-          <bdi>{pull.unitId}</bdi> · <bdi>{pull.cameras.join(', ')}</bdi>
+          <bdi>{pull.unitId}</bdi> · <bdi>{pull.cameras.join(t('request.comma'))}</bdi>
         </Link>
         <Text size="sm">
           <Moment at={pull.from} /> · {format.length(lengthMs)} · <Quality pull={pull} />
         </Text>
         <Text size="sm" c="dimmed" lineClamp={2}>
           {pull.caseNumber ? `${t('pulls.case', { number: pull.caseNumber })} · ` : ''}
-          <bdi>{pull.reason}</bdi> — {t('pulls.by')}: <bdi>{pull.person}</bdi>
+          <bdi>{words.reason(pull.reason)}</bdi> — {t('pulls.by')}: <bdi>{words.person(pull.person)}</bdi>
         </Text>
       </div>
       <div className="pull-how">
-        <PullStateBadge state={pull.state} />
+        <PullStateBadge pull={pull} />
         {isUnfinished(pull) && pull.bytesTotal ? (
           <>
             <Progress value={(100 * pull.bytesDone) / pull.bytesTotal} aria-label={t('pull.progress')} mt={6} />

@@ -53,7 +53,7 @@ function Restore({ restore }: { restore: RestoreShape }) {
           <Moment at={restore.backup} />
         </dd>
         <dt>{t('restores.back')}</dt>
-        <dd>{t('restores.pieces', { n: format.number(stored), bytes: format.bytes(bytes) })}</dd>
+        <dd>{t('restores.pieces', { count: stored, n: format.number(stored), bytes: format.bytes(bytes) })}</dd>
         <dt>{t('restores.notBack')}</dt>
         <dd>
           {restore.lostFragments === 0
@@ -94,7 +94,7 @@ function Units({ restore }: { restore: RestoreShape }) {
           {restore.units.map((unit) => (
             <Table.Tr key={unit.unitId}>
               <Table.Td>
-                <Link to={`/units/${unit.unitId}`}>
+                <Link to={`/units/${unit.unitId}`} inherit>
                   <bdi>{unit.unitId}</bdi>
                 </Link>
               </Table.Td>
@@ -147,7 +147,10 @@ function Lost({ restore }: { restore: RestoreShape }) {
               </Table.Td>
               <Table.Td>{piece.from && piece.to ? <Span from={piece.from} to={piece.to} /> : t('restores.noTime')}</Table.Td>
               <Table.Td data-label={t('restores.size')}>
-                {t('restores.pieces', { n: format.number(piece.fragments), bytes: piece.bytes === null ? '—' : format.bytes(piece.bytes) })}
+                {t('restores.pieces', {
+                  ...{ count: piece.fragments, n: format.number(piece.fragments) },
+                  bytes: piece.bytes === null ? t('restores.noSize') : format.bytes(piece.bytes),
+                })}
               </Table.Td>
               <Table.Td data-label={t('restores.how')}>{t(`restores.gone_${piece.gone}`)}</Table.Td>
             </Table.Tr>

@@ -63,7 +63,9 @@ function Head({ unit }: { unit: UnitShape }) {
       <dl className="facts wide">
         <dt>{t('units.lastSeen')}</dt>
         <dd>
-          {unit.online ? `${t('units.connected')} · ` : `${t('unitState.offline')}, ${format.ago(Date.parse(unit.lastSeen))} · `}
+          {unit.online
+            ? `${t('units.connected')} · `
+            : `${t(`unitState.${unit.state}`)}${t('request.comma')}${format.ago(Date.parse(unit.lastSeen))} · `}
           <Moment at={unit.lastSeen} />
         </dd>
         <Awaited unit={unit} />
@@ -71,7 +73,7 @@ function Head({ unit }: { unit: UnitShape }) {
         <dd>
           <Position position={unit.position} />
         </dd>
-        <UnitPower power={unit.power} />
+        <UnitPower unit={unit} />
         <UnitLink link={unit.link} />
         {unit.version ? (
           <>
@@ -217,9 +219,10 @@ function Shown({ data, selection, onSelect, onSpan, onHold }: ShownProps) {
 function Gaps({ rows, range, onPick }: { rows: Row[]; range: Range; onPick(range: Range): void }) {
   const { t } = useTranslation();
   const words = useWords();
+  const cameraNames = useCameraNames();
   const gaps = groupedGaps(rows, range, UNREPORTED_USUAL_MS).map(({ rows: of, ...gap }) => ({
     ...gap,
-    camera: cameraNames(of, t('quality.proxy'), t('request.comma')),
+    camera: cameraNames(of),
     cause: words.cause(gap.cause),
   }));
   return (
@@ -238,13 +241,18 @@ function Gaps({ rows, range, onPick }: { rows: Row[]; range: Range; onPick(range
   );
 }
 
-/** `front, left (Low-rate copy)`: the rendition is named only where the camera's original is not meant too. */
-function cameraNames(rows: GroupedGap['rows'], proxy: string, comma: string): string {
-  const originals = new Set(rows.filter((row) => row.rendition === 'original').map((row) => row.camera));
-  const names = rows
-    .filter((row) => row.rendition === 'original' || !originals.has(row.camera))
-    .map((row) => (row.rendition === 'original' ? row.camera : `${row.camera} (${proxy})`));
-  return names.sort((a, b) => a.localeCompare(b)).join(comma);
+/** `front, left; low-rate copy of rear`: the rendition is named only where the camera's original is not meant too. */
+function useCameraNames(): (rows: GroupedGap['rows']) => string {
+  const { t } = useTranslation();
+  return (rows) => {
+    const camerasOf = (rendition: GroupedGap['rows'][number]['rendition']): string[] =>
+      rows.filter((row) => row.rendition === rendition).map(({ camera }) => camera);
+    const joined = (cameras: string[]): string => cameras.sort((a, b) => a.localeCompare(b)).join(t('request.comma'));
+    const originals = camerasOf('original');
+    const copies = camerasOf('proxy').filter((camera) => !originals.includes(camera));
+    const parts = [joined(originals), copies.length > 0 ? t('unit.copyOf', { cameras: joined(copies) }) : ''];
+    return parts.filter((part) => part !== '').join(t('request.semicolon'));
+  };
 }
 
 function Refusals({ unit }: { unit: UnitShape }) {
@@ -256,7 +264,11 @@ function Refusals({ unit }: { unit: UnitShape }) {
       {unit.refusals.map((refusal) => (
         <Text size="sm" key={refusal.code}>
           <code dir="ltr">{refusal.code}</code> <bdi>{refusal.message}</bdi> —{' '}
-          {t('unit.refusalCount', { n: format.number(refusal.count), time: format.dateTime(Date.parse(refusal.last)) })}
+          {t('unit.refusalCount', {
+            count: refusal.count,
+            n: format.number(refusal.count),
+            time: format.dateTime(Date.parse(refusal.last)),
+          })}
         </Text>
       ))}
     </Alert>

@@ -14,7 +14,8 @@ import { useFormat } from '../parts/use-format.js';
 import { useTitle } from '../parts/use-title.js';
 import { Link } from '../router.js';
 
-const RANK: Record<UnitShape['state'], number> = { 'not-recording': 0, degraded: 1, offline: 2, recording: 3 };
+const RANK: Record<UnitShape['state'], number> = { 'not-recording': 0, degraded: 1, offline: 2, off: 3, standby: 4, recording: 5 };
+const isTrouble = ({ state, alarms }: UnitShape): boolean => alarms.length > 0 || RANK[state] < RANK.standby;
 
 export function UnitsPage() {
   const { t } = useTranslation();
@@ -29,8 +30,9 @@ function UnitList({ units }: { units: UnitShape[] }) {
   const [wanted, setWanted] = useState('');
   const [filter, setFilter] = useState('all');
   const recording = units.filter((unit) => unit.state === 'recording').length;
+  const standby = units.filter((unit) => unit.state === 'standby').length;
   const shown = units
-    .filter((unit) => unit.id.includes(wanted.trim().toLowerCase()) && (filter === 'all' || unit.state !== 'recording'))
+    .filter((unit) => unit.id.includes(wanted.trim().toLowerCase()) && (filter === 'all' || isTrouble(unit)))
     .sort((a, b) => RANK[a.state] - RANK[b.state] || a.id.localeCompare(b.id));
   if (units.length === 0) return <Empty title={t('units.none')} hint={t('units.noneHint')} />;
   return (
@@ -42,6 +44,7 @@ function UnitList({ units }: { units: UnitShape[] }) {
           </Title>
           <Text size="sm" c="dimmed">
             {t('units.summary', { recording: format.number(recording), all: format.number(units.length) })}
+            {standby > 0 ? ` · ${t('units.standby', { n: format.number(standby) })}` : ''}
           </Text>
         </div>
         <div className="tools">
@@ -92,15 +95,17 @@ function UnitCard({ unit }: { unit: UnitShape }) {
         <dd>{unit.online ? t('units.connected') : <SeenAgo at={unit.lastSeen} />}</dd>
         <dt>{t('units.cameras')}</dt>
         <dd>
-          {unit.online
-            ? t('units.camerasOf', { recording: format.number(recording), all: format.number(unit.cameras.length) })
-            : t('units.camerasAway', { all: format.number(unit.cameras.length) })}
+          {unit.state === 'standby' || unit.state === 'off'
+            ? t('units.camerasRest', { all: format.number(unit.cameras.length) })
+            : unit.online
+              ? t('units.camerasOf', { recording: format.number(recording), all: format.number(unit.cameras.length) })
+              : t('units.camerasAway', { all: format.number(unit.cameras.length) })}
         </dd>
         <dt>{t('units.position')}</dt>
         <dd>
           <Position position={unit.position} />
         </dd>
-        <UnitPower power={unit.power} />
+        <UnitPower unit={unit} />
       </dl>
       <div className="chips">
         {unit.cameras.map((camera) => (
@@ -108,7 +113,7 @@ function UnitCard({ unit }: { unit: UnitShape }) {
         ))}
       </div>
       {unit.alarms.length > 0 ? (
-        <Text size="sm" fw={600} c="red">
+        <Text size="sm" fw={600} className="alarmed">
           <Icon name="degraded" sizePx={14} /> {t('alarm.title')}
         </Text>
       ) : null}
@@ -123,7 +128,7 @@ function Refused({ unit }: { unit: UnitShape }) {
   const count = unit.refusals.reduce((sum, refusal) => sum + refusal.count, 0);
   return (
     <Text size="sm" className="refused">
-      <Icon name="degraded" sizePx={14} /> {t('units.refusalsOf', { n: format.number(count) })}{' '}
+      <Icon name="degraded" sizePx={14} /> {t('units.refusalsOf', { count, n: format.number(count) })}{' '}
       <code dir="ltr">{unit.refusals[0]?.code}</code>
     </Text>
   );

@@ -41,6 +41,7 @@ function AlarmLine({ unit, alarm }: { unit: string; alarm: AlarmShape }) {
       <Text size="sm">
         {known ? t(`alarm.${known}`) : <bdi>{alarm.message}</bdi>} <code dir="ltr">{alarm.code}</code>{' '}
         {t('alarm.times', {
+          count: alarm.count,
           n: format.number(alarm.count),
           first: format.dateTime(Date.parse(alarm.first)),
           last: format.dateTime(Date.parse(alarm.last)),

@@ -4,7 +4,14 @@ import { useTranslation } from 'react-i18next';
 import type { CameraState, PullShape, UnitShape } from '../../api/shapes.js';
 import { Icon, type IconName } from './icons.js';
 
-const UNIT_COLOUR: Record<UnitShape['state'], string> = { recording: 'green', degraded: 'yellow', 'not-recording': 'red', offline: 'gray' };
+const UNIT_COLOUR: Record<UnitShape['state'], string> = {
+  recording: 'green',
+  degraded: 'yellow',
+  'not-recording': 'red',
+  offline: 'gray',
+  standby: 'blue',
+  off: 'gray',
+};
 const PULL_COLOUR: Record<PullShape['state'], string> = {
   queued: 'gray',
   waiting: 'yellow',
@@ -19,8 +26,11 @@ export function UnitStateBadge({ state }: { state: UnitShape['state'] }) {
   return <StateBadge colour={UNIT_COLOUR[state]} icon={state} word={t(`unitState.${state}`)} />;
 }
 
-export function PullStateBadge({ state }: { state: PullShape['state'] }) {
+/** What came of it, not only that it ended: a request that brought nothing is no success. */
+export function PullStateBadge({ pull: { state, bytesTotal, missing } }: { pull: PullShape }) {
   const { t } = useTranslation();
+  if (state === 'done' && bytesTotal === 0) return <StateBadge colour="gray" icon="gap" word={t('pull.stateNone')} />;
+  if (state === 'done' && missing.length > 0) return <StateBadge colour="green" icon="done" word={t('pull.statePartly')} />;
   return <StateBadge colour={PULL_COLOUR[state]} icon={state} word={t(`pullState.${state}`)} />;
 }
 
@@ -34,7 +44,10 @@ function StateBadge({ colour, icon, word }: { colour: string; icon: IconName; wo
 
 function cameraIcon(state: CameraState): IconName {
   if (state === 'recording') return 'recording';
-  return state === 'connecting' || state === 'unknown' ? 'degraded' : 'not-recording';
+  // Only a wagon that spares its battery stops a camera: no fault.
+  if (state === 'stopped') return 'standby';
+  if (state === 'unknown') return 'offline';
+  return state === 'connecting' ? 'degraded' : 'not-recording';
 }
 
 /** A camera's name with its state; the code of a trouble is shown after it. */

@@ -10,7 +10,7 @@ export function Configuration({ unit }: { unit: UnitShape }) {
   if (!configuration) return null;
   return (
     <Paper withBorder radius="md" p="md" component="section" aria-label={t('configuration.title')}>
-      <Title order={2} size="h4">
+      <Title order={2} size="h4" mb="xs">
         {t('configuration.title')}
       </Title>
       <dl className="facts wide">

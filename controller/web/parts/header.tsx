@@ -52,7 +52,11 @@ function Settings({ session }: { session: SessionShape | undefined }) {
       </Popover.Target>
       <Popover.Dropdown>
         <Stack gap="sm">
-          {session ? <Text size="sm">{t('app.signedInAs', { user: session.user, role: session.role })}</Text> : null}
+          {session ? (
+            <Text size="sm">
+              {t('app.signedInAs', { user: session.user, role: t(session.role === 'manager' ? 'app.roleManager' : 'app.roleStaff') })}
+            </Text>
+          ) : null}
           <Choice
             label={t('app.language')}
             value={currentLanguage()}

@@ -38,7 +38,7 @@ export function ReasonDialog({ title, text, submit, first = '', grave, pending, 
           {error ? <Problem error={error} /> : null}
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>
-              {t('request.cancel')}
+              {t('app.close')}
             </Button>
             <Button type="submit" loading={pending} {...(grave ? { color: 'red' } : {})}>
               {submit}

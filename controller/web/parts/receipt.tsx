@@ -114,13 +114,16 @@ function Shown({ receipt }: { receipt: ReceiptShape }) {
               </>,
             )
           : null}
-        {fact(t('pull.reason'), <bdi>{text('reason')}</bdi>)}
-        {fact(t('pull.person'), <bdi>{text('person')}</bdi>)}
+        {fact(t('pull.reason'), <bdi>{words.reason(text('reason') ?? '')}</bdi>)}
+        {fact(t('pull.person'), <bdi>{words.person(text('person') ?? '')}</bdi>)}
         {answer === 'refused'
           ? null
           : fact(
               t('receipt.stored'),
-              t('receipt.pieces', { n: format.number(number('fragments') ?? 0), bytes: format.bytes(number('bytes') ?? 0) }),
+              t('receipt.pieces', {
+                ...{ count: number('fragments') ?? 0, n: format.number(number('fragments') ?? 0) },
+                bytes: format.bytes(number('bytes') ?? 0),
+              }),
             )}
         {fact(t('pull.missing'), causes.length > 0 ? causes.map((cause) => words.causeShort(cause)).join(t('request.comma')) : undefined)}
         {fact(t('receipt.code'), code ? <code dir="ltr">{code}</code> : undefined)}

@@ -12,8 +12,12 @@ export interface Formats {
   number(value: number, digits?: number): string;
   percent(share: number): string;
   bytes(bytes: number): string;
+  /** Bits a second. */
+  rate(bps: number): string;
   length(lengthMs: number): string;
   ago(utcMs: number): string;
+  /** `in 40 seconds` */
+  until(utcMs: number): string;
 }
 
 export function useFormat(): Formats {
@@ -28,8 +32,10 @@ export function useFormat(): Formats {
       number: (value, digits) => format.numberText(value, language, digits),
       percent: (share) => format.percentText(share, language),
       bytes: (bytes) => format.bytesText(bytes, language),
+      rate: (bps) => format.rateText(bps, language),
       length: (lengthMs) => format.lengthText(lengthMs, language),
       ago: (utcMs) => format.agoText(nowMs() - utcMs, language),
+      until: (utcMs) => format.untilText(utcMs - nowMs(), language),
     }),
     [language],
   );

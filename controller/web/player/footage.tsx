@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import type { ViewGrant } from '../api/queries.js';
+import { gapLook } from '../logic/coverage.js';
 import { Icon } from '../parts/icons.js';
 import { useMayView, usePerson } from '../parts/session.js';
 import { useFormat } from '../parts/use-format.js';
@@ -51,7 +52,7 @@ export function Footage({ pull }: { pull: PullShape }) {
     else setAsking(() => act);
   };
   if (!mayView) return <Text c="dimmed">{t('pull.notForRole')}</Text>;
-  if (!shown) return pull.state === 'done' ? <Text c="dimmed">{t('pull.noParts')}</Text> : null;
+  if (!shown) return null;
   return (
     <Paper withBorder radius="md" p="md" component="section" aria-label={t('pull.parts')}>
       <div className="page-head">
@@ -120,7 +121,7 @@ function CameraView({ pull, footage, token, allowed, watching, onWatch, onPermis
   const base = `/api/pulls/${encodeURIComponent(pull.id)}/${encodeURIComponent(footage.camera)}`;
   const gaps = pull.missing
     .filter((gap) => gap.camera === footage.camera)
-    .map((gap) => ({ fromMs: Date.parse(gap.from), toMs: Date.parse(gap.to), cause: words.cause(gap.cause) }));
+    .map((gap) => ({ fromMs: Date.parse(gap.from), toMs: Date.parse(gap.to), cause: words.cause(gap.cause), look: gapLook(gap.cause) }));
   return (
     <>
       {!playable ? (
@@ -181,6 +182,9 @@ function Downloads({ base, footage, token, allowed, onPermission }: DownloadsPro
   );
 }
 
+/** Footage that was asked for so soon may have been of an open reel: no signed record names its time yet. */
+const OPEN_MS = 150_000;
+
 type ExportProps = Pick<CameraViewProps, 'pull' | 'token' | 'allowed' | 'onPermission'>;
 
 /** All cameras with what proves them. */
@@ -200,7 +204,7 @@ function Export({ pull, token, allowed, onPermission }: ExportProps) {
         </Button>
       )}
       <Text size="sm" c="dimmed">
-        {t('pull.exportHint')}
+        {t('pull.exportHint')} {Date.parse(pull.created) - Date.parse(pull.to) < OPEN_MS ? t('pull.exportEarly') : null}
       </Text>
     </Group>
   );

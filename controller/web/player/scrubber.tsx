@@ -5,13 +5,14 @@
 import { useElementSize } from '@mantine/hooks';
 import { type KeyboardEvent, type PointerEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Range } from '../logic/coverage.js';
+import type { BarLook, Range } from '../logic/coverage.js';
 import { mediaAt, stretches, type TimedSegment } from '../logic/wall-map.js';
 import { useFormat } from '../parts/use-format.js';
 
 export interface ScrubberGap extends Range {
   /** In words. */
   cause: string;
+  look: BarLook;
 }
 
 interface ScrubberProps {
@@ -77,7 +78,7 @@ export function Scrubber({ range, segments, gaps, wallMs, onSeek }: ScrubberProp
           {gaps.map((one) => (
             <rect
               key={`${one.fromMs} ${one.cause}`}
-              className="bar gap"
+              className={`bar ${one.look}`}
               x={Math.min(x(one.fromMs), width - GAP_WIDTH_MIN)}
               width={Math.max(GAP_WIDTH_MIN, x(one.toMs) - x(one.fromMs))}
               height={HEIGHT}

@@ -5,7 +5,8 @@ export const alarm = {
   LR_JOURNAL_FORK: 'It tells another story of a time than it told before. Both are kept.',
   LR_JOURNAL_ROLLBACK: 'It has fewer records than it told of before: its disk was set back or copied.',
   advice: 'Find out where both are before you trust either: see "A wagon that exists twice" in the operations manual.',
-  times: '({{n}} times, {{first}} to {{last}})',
+  times_one: '({{last}})',
+  times_other: '({{n}} times, {{first}} to {{last}})',
   reason: 'What was found',
   close: 'Seen to',
 };

@@ -7,7 +7,8 @@ export const alarm: typeof enAlarm = {
   LR_JOURNAL_FORK: 'از یک زمان روایتی جز روایت پیشین می‌گوید. هر دو نگه داشته شده است.',
   LR_JOURNAL_ROLLBACK: 'سابقه‌اش کمتر از آن است که پیش‌تر گفته بود: دیسک آن به عقب برگردانده یا کپی شده است.',
   advice: 'پیش از اعتماد به هر کدام، معلوم کنید هر دو کجا هستند: بخش «A wagon that exists twice» در راهنمای بهره‌برداری.',
-  times: '({{n}} بار، از {{first}} تا {{last}})',
+  times_one: '({{last}})',
+  times_other: '({{n}} بار، از {{first}} تا {{last}})',
   reason: 'چه معلوم شد',
   close: 'رسیدگی شد',
 };

@@ -1,12 +1,12 @@
 /** What a camera's row says of one time, in words: for the reader under the pointer, the finger, or the screen reader. */
 import { useTranslation } from 'react-i18next';
 import { nowMs } from '../api/clock.js';
-import { pieceAt, type Row } from '../logic/coverage.js';
+import { gapLook, pieceAt, type Row } from '../logic/coverage.js';
 import { useFormat } from '../parts/use-format.js';
 import { useWords } from '../parts/words.js';
 
 export interface Description {
-  kind: 'footage' | 'gap' | 'unknown';
+  kind: 'footage' | 'gap' | 'spared' | 'unknown';
   title: string;
   text: string;
   /** The stretch it belongs to. */
@@ -28,7 +28,8 @@ export function useDescribe(): (row: Row, atMs: number, slackMs: number) => Desc
     if (piece.kind === 'gap') {
       const text = `${words.cause(piece.cause)}${piece.detail ? ` (${piece.detail})` : ''}`;
       const recording = piece.cause === 'being-recorded';
-      return { kind: recording ? 'footage' : 'gap', title: t(recording ? 'unit.legendRecording' : 'unit.noFootage'), text, range };
+      const kind = recording ? 'footage' : gapLook(piece.cause) === 'spared' ? 'spared' : 'gap';
+      return { kind, title: t(recording ? 'unit.legendRecording' : 'unit.noFootage'), text, range };
     }
     const error = format.length(piece.clock.errorMs);
     const clock = piece.clock.errorMs > UNSURE_MS ? t('unit.clockUnsure', { error }) : t('unit.clockExact', { error });

@@ -7,6 +7,10 @@ export function Patterns() {
           <rect className="ground gap" width={6} height={6} />
           <rect className="stroke gap" width={2.5} height={6} />
         </pattern>
+        <pattern id="hatch-spared" width={6} height={6} patternUnits="userSpaceOnUse">
+          <rect className="ground spared" width={6} height={6} />
+          <rect className="stroke spared" width={1.5} height={6} />
+        </pattern>
         <pattern id="hatch-gone" width={6} height={6} patternUnits="userSpaceOnUse" patternTransform="rotate(-45)">
           <rect className="ground gone" width={6} height={6} />
           <rect className="stroke gone" width={2} height={6} />

@@ -1,5 +1,5 @@
 /** Asks for footage: cameras, time, quality and the reason, and says beforehand what it will give and what it cannot. */
-import { Alert, Button, Group, Modal, Stack } from '@mantine/core';
+import { Alert, Modal, Stack } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { UnitShape } from '../../api/shapes.js';
@@ -8,13 +8,12 @@ import { type PullRequest, useCreatePull } from '../api/queries.js';
 import type { Range } from '../logic/coverage.js';
 import { inputMs, inputText } from '../logic/format.js';
 import { isReason } from '../logic/reason.js';
+import { DialogEnd } from '../parts/dialog-end.js';
 import { Icon } from '../parts/icons.js';
-import { Problem } from '../parts/states.js';
+import { useFormat } from '../parts/use-format.js';
 import { navigate } from '../router.js';
 import { Cameras, type Form, type FormProps, Quality, Rate, Reason, Times } from './pull-fields.js';
 import { PullPreview } from './pull-preview.js';
-
-/** As the centre has it. */
 
 export function PullDialog({ unit, range, onClose }: { unit: UnitShape; range: Range; onClose(): void }) {
   const { t } = useTranslation();
@@ -90,21 +89,27 @@ function RequestForm({ unit, form, change, onClose }: FormProps & { onClose(): v
         {form.quality === 'strip' ? null : <Rate form={form} change={change} />}
         <PullPreview unitId={unit.id} cameras={form.cameras} quality={form.quality} range={range} />
         <Reason form={form} change={change} error={tried ? reasonError : undefined} />
-        {unit.online ? null : (
-          <Alert color="yellow" icon={<Icon name="waiting" />}>
-            {t('request.offline')}
-          </Alert>
-        )}
-        {create.isError ? <Problem error={create.error} /> : null}
-        <Group justify="flex-end" className="dialog-end">
-          <Button variant="default" onClick={onClose}>
-            {t('request.cancel')}
-          </Button>
-          <Button type="submit" loading={create.isPending}>
-            {t('request.submit')}
-          </Button>
-        </Group>
+        <Away unit={unit} />
+        <DialogEnd submit={t('request.submit')} pending={create.isPending} error={create.error} onClose={onClose} />
       </Stack>
     </form>
+  );
+}
+
+/** Why the answer takes a while, and where it is known how long. */
+function Away({ unit: { online, state, power } }: { unit: UnitShape }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  if (online) return null;
+  if (state === 'standby' && power?.nextContact)
+    return (
+      <Alert color="blue" icon={<Icon name="standby" />}>
+        {t('request.standby', { time: format.dateTime(Date.parse(power.nextContact)) })}
+      </Alert>
+    );
+  return (
+    <Alert color="yellow" icon={<Icon name="waiting" />}>
+      {t('request.offline')}
+    </Alert>
   );
 }

@@ -2,8 +2,9 @@
 import { Checkbox, Group, NativeSelect, Radio, TextInput } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { PullShape, UnitShape } from '../../api/shapes.js';
-import { inputMs, utcText } from '../logic/format.js';
+import { inputMs, rateBps, utcText } from '../logic/format.js';
 import { ReasonField } from '../parts/reason-field.js';
+import { useFormat } from '../parts/use-format.js';
 
 /** As the centre has it. */
 const CASE_MAX = 100;
@@ -101,7 +102,8 @@ export function Quality({ form, change }: Omit<PartProps, 'error'>) {
 
 export function Rate({ form, change }: Omit<PartProps, 'error'>) {
   const { t } = useTranslation();
-  const copies = RATES.map((rate) => ({ value: rate, label: t('request.rateCopy', { rate }) }));
+  const format = useFormat();
+  const copies = RATES.map((rate) => ({ value: rate, label: t('request.rateCopy', { rate: format.rate(rateBps(rate)) }) }));
   return (
     <NativeSelect
       label={t('request.rate')}

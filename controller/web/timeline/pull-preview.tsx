@@ -1,9 +1,9 @@
-/** What a request would give: minutes of footage for each camera, the gaps within, and about how many bytes. */
+/** What a request would give: how long footage of which cameras, the gaps within, and about how many bytes. */
 import { Paper, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { PullShape } from '../../api/shapes.js';
 import { useRangeCoverage } from '../api/queries.js';
-import { isOpen, type Range, type Row, rowsOf, sumOf } from '../logic/coverage.js';
+import { isOpen, type Range, type Row, rowsOf, type Sum, sumOf } from '../logic/coverage.js';
 import { Problem } from '../parts/states.js';
 import { useFormat } from '../parts/use-format.js';
 import { useWords } from '../parts/words.js';
@@ -34,8 +34,8 @@ export function PullPreview({ unitId, cameras, quality, range }: PreviewProps) {
         </Text>
       ) : (
         <ul>
-          {cameras.map((camera) => (
-            <CameraPreview key={camera} camera={camera} row={rows.find((row) => row.camera === camera)} range={range} />
+          {together(cameras, rows, range).map((group) => (
+            <CamerasPreview key={group.cameras[0]} {...group} />
           ))}
         </ul>
       )}
@@ -48,28 +48,42 @@ export function PullPreview({ unitId, cameras, quality, range }: PreviewProps) {
   );
 }
 
-function CameraPreview({ camera, row, range }: { camera: string; row: Row | undefined; range: Range }) {
+/** Cameras of which the same is said, together: most often that is all of them. */
+function together(cameras: readonly string[], rows: readonly Row[], range: Range): { cameras: string[]; sum: Sum | undefined }[] {
+  const found = new Map<string, { cameras: string[]; sum: Sum | undefined }>();
+  for (const camera of cameras) {
+    const row = rows.find((one) => one.camera === camera);
+    const sum = row ? sumOf(row, range) : undefined;
+    const seconds = (ms: number): number => Math.round(ms / 1000);
+    const said = sum ? [seconds(sum.footageMs), ...sum.gaps.map((gap) => [gap.cause, seconds(gap.toMs - gap.fromMs)])] : [];
+    const key = JSON.stringify(said);
+    const group = found.get(key) ?? { cameras: [], sum };
+    group.cameras.push(camera);
+    found.set(key, group);
+  }
+  return [...found.values()];
+}
+
+function CamerasPreview({ cameras, sum }: { cameras: readonly string[]; sum: Sum | undefined }) {
   const { t } = useTranslation();
   const format = useFormat();
   const words = useWords();
-  const sum = row ? sumOf(row, range) : undefined;
+  const camera = cameras.join(t('request.comma'));
   if (!sum || (sum.footageMs === 0 && sum.gaps.length === 0)) return <li>{t('request.givesNothing', { camera })}</li>;
   const gaps = sum.gaps.filter((gap) => !isOpen(gap.cause));
   const gapMs = gaps.reduce((ms, gap) => ms + gap.toMs - gap.fromMs, 0);
   const recordingMs = sum.gaps.reduce((ms, gap) => ms + (gap.cause === 'being-recorded' ? gap.toMs - gap.fromMs : 0), 0);
   const unreportedMs = sum.gapMs - gapMs - recordingMs;
-  const causes = [...new Set(gaps.map((gap) => words.causeShort(gap.cause)))];
+  const causes = [...new Set(gaps.map((gap) => words.causeShort(gap.cause)))].join(t('request.comma'));
+  const nothing = sum.footageMs === 0 && recordingMs === 0;
   return (
     <li>
-      {sum.footageMs === 0 && recordingMs === 0
+      {nothing
         ? t('request.givesNothing', { camera })
         : t('request.givesFootage', { camera, length: format.length(sum.footageMs + recordingMs) })}
       {recordingMs > 0 ? <span className="dim"> {t('request.givesRecording', { length: format.length(recordingMs) })}</span> : null}
       {gaps.length > 0 ? (
-        <span className="why">
-          {' '}
-          {t('request.givesGaps', { length: format.length(gapMs) })} {causes.join(t('request.comma'))}
-        </span>
+        <span className="why"> {nothing ? `(${causes})` : `${t('request.givesGaps', { length: format.length(gapMs) })} ${causes}`}</span>
       ) : null}
       {unreportedMs > 0 ? <span className="dim"> {t('request.givesUnreported', { length: format.length(unreportedMs) })}</span> : null}
     </li>

@@ -25,6 +25,8 @@ const DRAG_MIN_PX = 5;
 const STEPS = 120;
 
 const clamp = (value: number, span: Range): number => Math.min(Math.max(value, span.fromMs), span.toMs);
+/** A place to read at: the end is no part of the span. */
+const placeIn = (value: number, span: Range): number => Math.min(clamp(value, span), span.toMs - 1);
 
 export function TimelineRow(props: RowProps) {
   const { row, label, span, width, cursorMs, sharedMs, selection } = props;
@@ -81,11 +83,11 @@ function usePointer({ span, width, onRead, onSelect }: RowProps) {
       if (event.button !== 0) return;
       event.currentTarget.setPointerCapture(event.pointerId);
       start.current = { x: event.clientX, atMs: msOf(event), dragged: false };
-      onRead(msOf(event));
+      onRead(placeIn(msOf(event), span));
     },
     onPointerMove(event: PointerEvent<HTMLElement>) {
       const atMs = msOf(event);
-      onRead(atMs);
+      onRead(placeIn(atMs, span));
       const from = start.current;
       if (!from) return;
       if (Math.abs(event.clientX - from.x) >= DRAG_MIN_PX) from.dragged = true;
@@ -126,7 +128,7 @@ function onKey(event: KeyboardEvent, props: RowProps, atMs: number): void {
     const anchor = selection === undefined ? atMs : Math.abs(selection.fromMs - atMs) < 1 ? selection.toMs : selection.fromMs;
     props.onSelect({ fromMs: Math.min(anchor, next), toMs: Math.max(anchor, next) });
   }
-  props.onRead(next);
+  props.onRead(placeIn(next, span));
 }
 
 /** How much time a pixel, and the least width of a gap, stands for. */

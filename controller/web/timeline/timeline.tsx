@@ -27,7 +27,7 @@ export function Timeline({ rows, events, span, selection, onSelect }: TimelinePr
   const [place, setPlace] = useState<{ key: string; atMs: number }>();
   const keyOf = (row: Row): string => `${row.camera}.${row.rendition}`;
   const slackMs = slackOf(span, width);
-  const inSpan = place && place.atMs >= span.fromMs && place.atMs <= span.toMs ? place : undefined;
+  const inSpan = place && place.atMs >= span.fromMs && place.atMs < span.toMs ? place : undefined;
   const placeRow = rows.find((row) => keyOf(row) === inSpan?.key);
   return (
     <div className="timeline">
@@ -114,7 +114,7 @@ function Readout({ row, atMs, slackMs }: { row: Row | undefined; atMs: number | 
   );
 }
 
-const LOOKS = ['wagon', 'centre', 'both', 'gap', 'gone', 'recording', 'before', 'unreported'] as const;
+const LOOKS = ['wagon', 'centre', 'both', 'gap', 'spared', 'gone', 'recording', 'before', 'unreported'] as const;
 
 function Legend() {
   const { t } = useTranslation();
@@ -123,6 +123,7 @@ function Legend() {
     centre: t('where.centre'),
     both: t('where.wagon-and-centre'),
     gap: t('unit.legendGap'),
+    spared: t('unit.legendSpared'),
     gone: t('unit.legendGone'),
     recording: t('unit.legendRecording'),
     before: t('unit.legendBefore'),
