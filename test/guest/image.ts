@@ -166,6 +166,13 @@ function enable(to: string, unit: string, target: string): void {
   fs.symlinkSync(`/${place}/${unit}`, path.join(wants, unit));
 }
 
+/** A unit or a generator, named below /etc/systemd, that this system does not start. */
+function mask(to: string, name: string): void {
+  const place = path.join(to, 'etc/systemd', name);
+  fs.mkdirSync(path.dirname(place), { recursive: true });
+  fs.symlinkSync('/dev/null', place);
+}
+
 /** What firmware/image holds, at the places where a unit has it. */
 async function installUnit(to: string): Promise<void> {
   const image = path.join(ROOT, 'firmware/image');
@@ -180,6 +187,10 @@ async function installUnit(to: string): Promise<void> {
   put('longroof.sysusers', 'usr/lib/sysusers.d');
   fs.renameSync(path.join(to, 'usr/lib/sysusers.d/longroof.sysusers'), path.join(to, 'usr/lib/sysusers.d/longroof.conf'));
   put('watchdog.conf', 'etc/systemd/system.conf.d');
+  put('journald.conf', 'etc/systemd/journald.conf.d');
+  put('coldplug.conf', 'etc/systemd/system/systemd-udev-trigger.service.d');
+  for (const unit of ['systemd-udevd', 'systemd-networkd']) put('first.conf', `etc/systemd/system/${unit}.service.d`);
+  for (const name of fs.readFileSync(path.join(image, 'masked.txt'), 'utf8').split('\n').filter(Boolean)) mask(to, name);
   fs.copyFileSync(await nodeProgram(), path.join(to, 'usr/bin/node'));
   fs.chmodSync(path.join(to, 'usr/bin/node'), 0o755);
   const write = (file: string, text: string, mode = 0o644): void => {
@@ -199,7 +210,7 @@ async function installUnit(to: string): Promise<void> {
     enable(to, unit, 'multi-user.target');
   fs.rmSync(path.join(to, 'etc/systemd/system/getty.target.wants'), { recursive: true, force: true });
   for (const unit of ['serial-getty@ttyAMA0.service', 'getty@tty1.service', 'systemd-timesyncd.service'])
-    fs.symlinkSync('/dev/null', path.join(to, 'etc/systemd/system', unit));
+    mask(to, `system/${unit}`);
   await command('systemd-sysusers', [`--root=${to}`, path.join(to, 'usr/lib/sysusers.d/basic.conf')]);
   await command('systemd-sysusers', [`--root=${to}`]);
 }
