@@ -35,6 +35,8 @@ export interface AgentOptions {
   clock: Clock;
   disk: Disk;
   log: Log;
+  /** Of the spool, where one loads already. */
+  thread?: SpoolOptions['thread'] | undefined;
 }
 
 /** A dead link may not keep what is in memory from the disk. */
@@ -187,6 +189,7 @@ export class Agent {
     this.#vitals = vitals;
     // The cameras of now: they may have been changed while the spool was being opened.
     await this.#recorder.apply(this.#config.cameras);
+    this.#time.askKeeper();
     log.info({ cameras: this.#config.cameras.map((camera) => camera.id) }, 'recording');
     if (wasResetByWatchdog(disk)) this.#record('event', { event: 'watchdog-reset' });
     this.#startMarks();
@@ -199,7 +202,8 @@ export class Agent {
   }
 
   async #startRest(vitals: Vitals): Promise<void> {
-    await firstFootage(this.#spool, this.#options.clock, this.#giveUp.signal);
+    const { clock, log } = this.#options;
+    await firstFootage(this.#spool, clock, log, this.#giveUp.signal);
     const { startCentreLink } = await import('./centre-link.js');
     if (this.#giveUp.signal.aborted) return;
     this.#startUplink(vitals, startCentreLink);

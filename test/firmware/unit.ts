@@ -11,7 +11,8 @@ import { until } from '../peers/program.js';
 export const SLOW_MS = 300_000;
 export const LINES = { ignition: 0, powerGood: 1, cameraCut: 6, lamp: 7 };
 const STATUS = '/opt/longroof/firmware/bin/longroof-board.js status';
-const FIRST = /durable (\S+);/;
+/** The recorder's own word, as it logs it. */
+export const FIRST = /the first footage is durable/;
 
 export interface Scenario {
   machine: Machine;

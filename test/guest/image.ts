@@ -38,12 +38,8 @@ WantedBy=multi-user.target
 const SLOW_WATCHDOG = `[Manager]
 RuntimeWatchdogSec=60s
 `;
-/** The recorder says on the serial line when its first fragment is durable. */
-const TELL = `[Service]
-Environment=NODE_OPTIONS=--import=/opt/longroof/test/tell.js LONGROOF_TELL=first
-StandardOutput=journal+console
-`;
-const BOARD_TELLS = `[Service]
+/** What the services log is said on the serial line too, the first durable fragment among it. */
+const SERVICE_TELLS = `[Service]
 StandardOutput=journal+console
 `;
 const NETWORK = `[Match]
@@ -182,6 +178,7 @@ async function installUnit(to: string): Promise<void> {
   };
   put('longroof-agent.service', 'etc/systemd/system');
   put('longroof-board.service', 'etc/systemd/system');
+  put('longroof-coldplug.service', 'etc/systemd/system');
   put('50-longroof-board.rules', 'etc/polkit-1/rules.d');
   put('60-longroof-gpio.rules', 'etc/udev/rules.d');
   put('longroof.sysusers', 'usr/lib/sysusers.d');
@@ -200,17 +197,21 @@ async function installUnit(to: string): Promise<void> {
   write('sbin/only-record', ONLY_RECORD, 0o755);
   write('etc/systemd/network/10-lan.network', NETWORK);
   write('etc/systemd/system/test-shell.service', SHELL_UNIT);
-  write('etc/systemd/system/longroof-agent.service.d/test.conf', TELL);
-  write('etc/systemd/system/longroof-board.service.d/test.conf', BOARD_TELLS);
+  for (const name of ['agent', 'board']) write(`etc/systemd/system/longroof-${name}.service.d/test.conf`, SERVICE_TELLS);
   write('etc/systemd/system.conf.d/zz-emulated.conf', SLOW_WATCHDOG);
   write('etc/modules-load.d/board.conf', 'virtio_net\ni6300esb\n');
   for (const folder of ['srv/spool', 'opt/longroof']) fs.mkdirSync(path.join(to, folder), { recursive: true });
   fs.symlinkSync('/opt/longroof/etc', path.join(to, 'etc/longroof'));
-  for (const unit of ['longroof-agent.service', 'longroof-board.service', 'test-shell.service', 'systemd-networkd.service'])
-    enable(to, unit, 'multi-user.target');
+  const started = [
+    'longroof-agent.service',
+    'longroof-board.service',
+    'longroof-coldplug.service',
+    'test-shell.service',
+    'systemd-networkd.service',
+  ];
+  for (const unit of started) enable(to, unit, 'multi-user.target');
   fs.rmSync(path.join(to, 'etc/systemd/system/getty.target.wants'), { recursive: true, force: true });
-  for (const unit of ['serial-getty@ttyAMA0.service', 'getty@tty1.service', 'systemd-timesyncd.service'])
-    mask(to, `system/${unit}`);
+  for (const unit of ['serial-getty@ttyAMA0.service', 'getty@tty1.service', 'systemd-timesyncd.service']) mask(to, `system/${unit}`);
   await command('systemd-sysusers', [`--root=${to}`, path.join(to, 'usr/lib/sysusers.d/basic.conf')]);
   await command('systemd-sysusers', [`--root=${to}`]);
 }
