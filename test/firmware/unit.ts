@@ -163,6 +163,8 @@ export async function deadInit(given: Scenario): Promise<void> {
 
 /** Power-good is lost: everything is flushed, the cameras are cut off, the lamp goes out, and the system switches itself off. */
 export async function supplyLost({ machine, say }: Scenario): Promise<void> {
+  // Behind a reset the recorder is there before the board: what is timed begins with both.
+  await untilStatus(machine, 'Driving for');
   const startMs = performance.now();
   const since = machine.console.length;
   await machine.pin(LINES.powerGood, false);
