@@ -17,7 +17,7 @@ import { firstFootage } from './first-footage.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { wasResetByWatchdog } from './health/reset-cause.js';
 import { Marks, SpeedWatch } from './marks.js';
-import { openPatiently } from './open-patiently.js';
+import { openPatiently, reportOfOpening } from './open-patiently.js';
 import { Positions } from './positions.js';
 import { Power } from './power.js';
 import { Recorder } from './recorder.js';
@@ -148,12 +148,7 @@ export class Agent {
 
   #report(): HealthReport {
     if (this.#vitals) return this.#vitals.report();
-    const why = this.#openFault;
-    return {
-      ok: false,
-      problems: [why ? `the spool cannot be opened: ${why.message} (${why.code})` : 'the spool is being opened'],
-      streams: {},
-    };
+    return reportOfOpening(this.#openFault);
   }
 
   #spoolOptions(): SpoolOptions {

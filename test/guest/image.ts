@@ -35,13 +35,9 @@ TimeoutStopSec=1s
 WantedBy=multi-user.target
 `;
 /** An emulated processor on a busy host may stand still for longer than a real one does. */
-const SLOW_WATCHDOG = `[Manager]
-RuntimeWatchdogSec=60s
-`;
+const SLOW_WATCHDOG = '[Manager]\nRuntimeWatchdogSec=60s\n';
 /** What the services log is said on the serial line too, the first durable fragment among it. */
-const SERVICE_TELLS = `[Service]
-StandardOutput=journal+console
-`;
+const SERVICE_TELLS = '[Service]\nStandardOutput=journal+console\n';
 const NETWORK = `[Match]
 Name=e*
 [Network]
