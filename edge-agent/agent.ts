@@ -17,7 +17,7 @@ import { firstFootage } from './first-footage.js';
 import { type Endpoint, type HealthReport, openEndpoint } from './health/endpoint.js';
 import { wasResetByWatchdog } from './health/reset-cause.js';
 import { Marks, SpeedWatch } from './marks.js';
-import { openPatiently } from './open-patiently.js';
+import { openPatiently, reportOfOpening } from './open-patiently.js';
 import { Positions } from './positions.js';
 import { Power } from './power.js';
 import { Recorder } from './recorder.js';
@@ -35,6 +35,8 @@ export interface AgentOptions {
   clock: Clock;
   disk: Disk;
   log: Log;
+  /** Of the spool, where one loads already. */
+  thread?: SpoolOptions['thread'] | undefined;
 }
 
 /** A dead link may not keep what is in memory from the disk. */
@@ -146,12 +148,7 @@ export class Agent {
 
   #report(): HealthReport {
     if (this.#vitals) return this.#vitals.report();
-    const why = this.#openFault;
-    return {
-      ok: false,
-      problems: [why ? `the spool cannot be opened: ${why.message} (${why.code})` : 'the spool is being opened'],
-      streams: {},
-    };
+    return reportOfOpening(this.#openFault);
   }
 
   #spoolOptions(): SpoolOptions {
@@ -187,6 +184,7 @@ export class Agent {
     this.#vitals = vitals;
     // The cameras of now: they may have been changed while the spool was being opened.
     await this.#recorder.apply(this.#config.cameras);
+    this.#time.askKeeper();
     log.info({ cameras: this.#config.cameras.map((camera) => camera.id) }, 'recording');
     if (wasResetByWatchdog(disk)) this.#record('event', { event: 'watchdog-reset' });
     this.#startMarks();
@@ -199,7 +197,8 @@ export class Agent {
   }
 
   async #startRest(vitals: Vitals): Promise<void> {
-    await firstFootage(this.#spool, this.#options.clock, this.#giveUp.signal);
+    const { clock, log } = this.#options;
+    await firstFootage(this.#spool, clock, log, this.#giveUp.signal);
     const { startCentreLink } = await import('./centre-link.js');
     if (this.#giveUp.signal.aborted) return;
     this.#startUplink(vitals, startCentreLink);

@@ -7,6 +7,7 @@ import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
 import { Backoff } from '@longroof/base/retry';
 import type { GapCause } from '@longroof/protocol/gap';
+import type { HealthReport } from './health/endpoint.js';
 import { openSpool, type SpoolOptions } from './spool/open.js';
 import type { Waited } from './spool/recover-coverage.js';
 import type { Spool } from './spool/spool.js';
@@ -68,4 +69,13 @@ function isOfTheDisk(fault: Fault): boolean {
 
 function causeOf(fault: Fault): GapCause {
   return fault.kind === 'full' ? 'disk-full' : 'disk-failed';
+}
+
+/** What is said of the unit until the spool is open; `why` it is not, where an attempt has failed. */
+export function reportOfOpening(why: Fault | undefined): HealthReport {
+  return {
+    ok: false,
+    problems: [why ? `the spool cannot be opened: ${why.message} (${why.code})` : 'the spool is being opened'],
+    streams: {},
+  };
 }

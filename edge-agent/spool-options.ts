@@ -6,7 +6,7 @@ import type { SpoolOptions } from './spool/open.js';
 import { retentionOf } from './strips.js';
 import { VERSION } from './version.js';
 
-export function spoolOptionsOf({ clock, disk, log, configSha256 }: AgentOptions, config: UnitConfig): SpoolOptions {
+export function spoolOptionsOf({ clock, disk, log, configSha256, thread }: AgentOptions, config: UnitConfig): SpoolOptions {
   return {
     path: config.spool.path,
     quotaBytes: config.spool.quota,
@@ -19,5 +19,6 @@ export function spoolOptionsOf({ clock, disk, log, configSha256 }: AgentOptions,
     cameras: config.cameras.map((camera) => ({ camera: camera.id, renditions: renditionsOf(camera) })),
     clock,
     log,
+    thread,
   };
 }

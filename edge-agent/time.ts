@@ -29,6 +29,8 @@ export interface UnitTime {
   wall: WallClock;
   /** Who keeps the system's clock. */
   keeper(): Discipline | undefined;
+  /** Asks from now on; a program has to be started for it, which may wait. */
+  askKeeper(): void;
   /** The last that an earlier run wrote. */
   lastFix: Fix | undefined;
   stop(): void;
@@ -39,13 +41,12 @@ export async function startTime({ clock, disk, log, spool, chrony: url }: UnitTi
   const chrony = new Chrony({ host, port: url?.port ? Number(url.port) : CHRONY_PORT, clock, log });
   const synchronised = seldom(clock, SYNCHRONISED_MS, () => disk.stat(SYNCHRONISED_FILE) !== undefined);
   const keeper = (): Discipline | undefined => chrony.now() ?? (synchronised() ? UNMEASURED : undefined);
-  void chrony.start();
   const written = await lastWritten(spool);
   const floorUtcMs = written.findLast(({ wall }) => wall.source !== 'none')?.wall.utcMs;
   const onAnchor = (anchor: Parameters<Spool['noteClock']>[0]): void => spool.noteClock(anchor);
   const wall = new WallClock({ clock, disciplined: keeper, onAnchor, ...(floorUtcMs === undefined ? {} : { floorUtcMs }) });
   wall.tick();
-  return { wall, keeper, lastFix: lastFixOf(written), stop: () => chrony.stop() };
+  return { wall, keeper, askKeeper: () => void chrony.start(), lastFix: lastFixOf(written), stop: () => chrony.stop() };
 }
 
 function lastFixOf(records: readonly JournalRecord[]): Fix | undefined {

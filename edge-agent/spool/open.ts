@@ -1,5 +1,5 @@
 /** Opens the spool: starts its worker and waits until the disk's state is known and the last run's end is accounted for. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Clock } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { Log } from '@longroof/base/log';
@@ -8,6 +8,7 @@ import { SpoolClient } from './client.js';
 import type { FromWorker, WorkerSettings } from './messages.js';
 import type { Waited } from './recover-coverage.js';
 import type { Retention, Spool } from './spool.js';
+import { startSpoolThread } from './thread.js';
 
 const DAY_MS = 86_400_000;
 export const QUOTA_BYTES_MIN = 16 * 1024 * 1024;
@@ -29,6 +30,8 @@ export interface SpoolOptions {
   log: Log;
   /** The spool was to be open since the first of these, and its disk refused: that time is a gap of these causes. */
   waited?: readonly Waited[];
+  /** Starts the spool's thread, or gives one that loads already. */
+  thread?: (() => Worker) | undefined;
   /** Gives up opening. */
   signal?: AbortSignal;
   /** For tests: a module whose export `disk` replaces the real one in the worker, and a boot id of one's own. */
@@ -48,11 +51,8 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     ...(options.waited ? { waited: [...options.waited] } : {}),
     ...options.faults,
   };
-  const worker = new Worker(new URL('./worker.js', import.meta.url), {
-    workerData: settings,
-    name: 'spool',
-    resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 },
-  });
+  const worker = (options.thread ?? startSpoolThread)();
+  worker.postMessage(settings);
   const giveUp = (): void => void worker.terminate();
   options.signal?.addEventListener('abort', giveUp, { once: true });
   const ready = await firstMessage(worker).finally(() => options.signal?.removeEventListener('abort', giveUp));

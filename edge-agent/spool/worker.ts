@@ -1,5 +1,5 @@
 /** The spool's thread: takes messages in order, hands them to the core, commits at each tick. The only thread that touches the disk. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { systemClock } from '@longroof/base/clock';
 import { type Disk, systemDisk } from '@longroof/base/disk';
 import { assert, Fault, toFault } from '@longroof/base/errors';
@@ -11,8 +11,8 @@ import { standingHolds } from './holds.js';
 import { asBuffer, type Call, type FromWorker, plainFault, type ToWorker, type WorkerSettings } from './messages.js';
 import { positionOf, Statistics } from './statistics.js';
 
-const settings = workerData as WorkerSettings;
 const port = parentPort!;
+const settings = await new Promise<WorkerSettings>((resolve) => port.once('message', resolve));
 
 async function chooseDisk(): Promise<Disk> {
   if (!settings.diskModule) return systemDisk;

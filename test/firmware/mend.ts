@@ -1,5 +1,5 @@
 /** After a scenario that failed: says what there was instead, and gives the next one a unit that records while it drives. */
-import { LINES, type Scenario, SLOW_MS, startedAgain } from './unit.js';
+import { FIRST, LINES, type Scenario, SLOW_MS, startedAgain } from './unit.js';
 
 const ASK_MS = 60_000;
 const LOOK = [
@@ -28,7 +28,7 @@ export async function describeAndMend(given: Scenario): Promise<void> {
   const since = machine.console.length;
   try {
     await machine.shell('busybox pkill -f edges.js; systemctl restart longroof-board longroof-agent', ASK_MS);
-    await machine.says(/durable \S+;/, SLOW_MS, since);
+    await machine.says(FIRST, SLOW_MS, since);
   } catch (error) {
     given.say(`   the machine is reset: ${(error as Error).message.slice(0, 200)}`);
     await startedAgain(given, () => machine.qmp.run('system_reset'));

@@ -11,7 +11,8 @@ import { until } from '../peers/program.js';
 export const SLOW_MS = 300_000;
 export const LINES = { ignition: 0, powerGood: 1, cameraCut: 6, lamp: 7 };
 const STATUS = '/opt/longroof/firmware/bin/longroof-board.js status';
-const FIRST = /durable (\S+);/;
+/** The recorder's own word, as it logs it. */
+export const FIRST = /the first footage is durable/;
 
 export interface Scenario {
   machine: Machine;
@@ -162,6 +163,8 @@ export async function deadInit(given: Scenario): Promise<void> {
 
 /** Power-good is lost: everything is flushed, the cameras are cut off, the lamp goes out, and the system switches itself off. */
 export async function supplyLost({ machine, say }: Scenario): Promise<void> {
+  // Behind a reset the recorder is there before the board: what is timed begins with both.
+  await untilStatus(machine, 'Driving for');
   const startMs = performance.now();
   const since = machine.console.length;
   await machine.pin(LINES.powerGood, false);

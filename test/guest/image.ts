@@ -35,17 +35,9 @@ TimeoutStopSec=1s
 WantedBy=multi-user.target
 `;
 /** An emulated processor on a busy host may stand still for longer than a real one does. */
-const SLOW_WATCHDOG = `[Manager]
-RuntimeWatchdogSec=60s
-`;
-/** The recorder says on the serial line when its first fragment is durable. */
-const TELL = `[Service]
-Environment=NODE_OPTIONS=--import=/opt/longroof/test/tell.js LONGROOF_TELL=first
-StandardOutput=journal+console
-`;
-const BOARD_TELLS = `[Service]
-StandardOutput=journal+console
-`;
+const SLOW_WATCHDOG = '[Manager]\nRuntimeWatchdogSec=60s\n';
+/** What the services log is said on the serial line too, the first durable fragment among it. */
+const SERVICE_TELLS = '[Service]\nStandardOutput=journal+console\n';
 const NETWORK = `[Match]
 Name=e*
 [Network]
@@ -95,6 +87,9 @@ until [ -b /dev/vda ]; do /bin/busybox usleep 10000; done
 /bin/busybox mount -t ext4 -o noatime /dev/vda /target
 [ -b /dev/vdb ] && /bin/busybox mount -t ext4 -o noatime /dev/vdb /target/srv/spool
 [ -b /dev/vdc ] && /bin/busybox mount -t ext4 -o ro /dev/vdc /target/opt/longroof && echo mounted
+# While one processor starts the system, the other has the recorder's program read: in one go, not page by page as it is needed.
+[ -x /target/usr/bin/node ] && cd /target && /bin/busybox cat usr/bin/node opt/longroof/edge-agent/dist/*.js \\
+  opt/longroof/node_modules/better-sqlite3/build/Release/*.node > /dev/null 2>&1 &
 init=/sbin/init
 for word in $(/bin/busybox cat /proc/cmdline); do case $word in guest.init=*) init=\${word#guest.init=};; esac; done
 /bin/busybox mount --move /dev /target/dev
@@ -166,6 +161,13 @@ function enable(to: string, unit: string, target: string): void {
   fs.symlinkSync(`/${place}/${unit}`, path.join(wants, unit));
 }
 
+/** A unit or a generator, named below /etc/systemd, that this system does not start. */
+function mask(to: string, name: string): void {
+  const place = path.join(to, 'etc/systemd', name);
+  fs.mkdirSync(path.dirname(place), { recursive: true });
+  fs.symlinkSync('/dev/null', place);
+}
+
 /** What firmware/image holds, at the places where a unit has it. */
 async function installUnit(to: string): Promise<void> {
   const image = path.join(ROOT, 'firmware/image');
@@ -175,11 +177,16 @@ async function installUnit(to: string): Promise<void> {
   };
   put('longroof-agent.service', 'etc/systemd/system');
   put('longroof-board.service', 'etc/systemd/system');
+  put('longroof-coldplug.service', 'etc/systemd/system');
   put('50-longroof-board.rules', 'etc/polkit-1/rules.d');
   put('60-longroof-gpio.rules', 'etc/udev/rules.d');
   put('longroof.sysusers', 'usr/lib/sysusers.d');
   fs.renameSync(path.join(to, 'usr/lib/sysusers.d/longroof.sysusers'), path.join(to, 'usr/lib/sysusers.d/longroof.conf'));
   put('watchdog.conf', 'etc/systemd/system.conf.d');
+  put('journald.conf', 'etc/systemd/journald.conf.d');
+  put('coldplug.conf', 'etc/systemd/system/systemd-udev-trigger.service.d');
+  for (const unit of ['systemd-udevd', 'systemd-networkd']) put('first.conf', `etc/systemd/system/${unit}.service.d`);
+  for (const name of fs.readFileSync(path.join(image, 'masked.txt'), 'utf8').split('\n').filter(Boolean)) mask(to, name);
   fs.copyFileSync(await nodeProgram(), path.join(to, 'usr/bin/node'));
   fs.chmodSync(path.join(to, 'usr/bin/node'), 0o755);
   const write = (file: string, text: string, mode = 0o644): void => {
@@ -189,17 +196,21 @@ async function installUnit(to: string): Promise<void> {
   write('sbin/only-record', ONLY_RECORD, 0o755);
   write('etc/systemd/network/10-lan.network', NETWORK);
   write('etc/systemd/system/test-shell.service', SHELL_UNIT);
-  write('etc/systemd/system/longroof-agent.service.d/test.conf', TELL);
-  write('etc/systemd/system/longroof-board.service.d/test.conf', BOARD_TELLS);
+  for (const name of ['agent', 'board']) write(`etc/systemd/system/longroof-${name}.service.d/test.conf`, SERVICE_TELLS);
   write('etc/systemd/system.conf.d/zz-emulated.conf', SLOW_WATCHDOG);
   write('etc/modules-load.d/board.conf', 'virtio_net\ni6300esb\n');
   for (const folder of ['srv/spool', 'opt/longroof']) fs.mkdirSync(path.join(to, folder), { recursive: true });
   fs.symlinkSync('/opt/longroof/etc', path.join(to, 'etc/longroof'));
-  for (const unit of ['longroof-agent.service', 'longroof-board.service', 'test-shell.service', 'systemd-networkd.service'])
-    enable(to, unit, 'multi-user.target');
+  const started = [
+    'longroof-agent.service',
+    'longroof-board.service',
+    'longroof-coldplug.service',
+    'test-shell.service',
+    'systemd-networkd.service',
+  ];
+  for (const unit of started) enable(to, unit, 'multi-user.target');
   fs.rmSync(path.join(to, 'etc/systemd/system/getty.target.wants'), { recursive: true, force: true });
-  for (const unit of ['serial-getty@ttyAMA0.service', 'getty@tty1.service', 'systemd-timesyncd.service'])
-    fs.symlinkSync('/dev/null', path.join(to, 'etc/systemd/system', unit));
+  for (const unit of ['serial-getty@ttyAMA0.service', 'getty@tty1.service', 'systemd-timesyncd.service']) mask(to, `system/${unit}`);
   await command('systemd-sysusers', [`--root=${to}`, path.join(to, 'usr/lib/sysusers.d/basic.conf')]);
   await command('systemd-sysusers', [`--root=${to}`]);
 }

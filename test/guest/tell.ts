@@ -13,16 +13,13 @@ interface Said {
 }
 
 if (isMainThread) {
-  const onlyFirst = process.env['LONGROOF_TELL'] === 'first';
-  let hasSaid = false;
   let identity: Said['identity'];
   const tell = ({ kind, durable, ...said }: Said): void => {
     if (kind === 'ready') identity = said.identity;
-    if (kind !== 'ticked' || !durable || durable.length === 0 || !identity || (onlyFirst && hasSaid)) return;
+    if (kind !== 'ticked' || !durable || durable.length === 0 || !identity) return;
     const { epoch, run } = identity;
     const lines = durable.map(({ stream: { camera, rendition }, seq }) => `durable ${epoch}/${camera}.${rendition}/${run}/${seq};\n`);
-    hasSaid = true;
-    fs.writeSync(1, (onlyFirst ? lines.slice(0, 1) : lines).join(''));
+    fs.writeSync(1, lines.join(''));
   };
   Worker.prototype.emit = function (...said: Parameters<EventEmitter['emit']>) {
     if (said[0] === 'message') tell(said[1] as Said);
