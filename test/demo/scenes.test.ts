@@ -35,7 +35,9 @@ function grayFrames(url: string, width: number, height: number, take: (gray: Buf
 
 function oneReader(url: string, width: number, height: number, take: (gray: Buffer, atUtcMs: number) => void): ChildProcess {
   const input = ['-rtsp_transport', 'tcp', '-i', url];
-  const args = ['-hide_banner', '-loglevel', 'error', '-nostdin', ...input, '-f', 'rawvideo', '-pix_fmt', 'gray', '-'];
+  // Each frame once: at a steady rate ffmpeg would repeat one where the next comes late.
+  const output = ['-fps_mode', 'passthrough', '-f', 'rawvideo'];
+  const args = ['-hide_banner', '-loglevel', 'error', '-nostdin', ...input, ...output, '-pix_fmt', 'gray', '-'];
   const child = spawn('ffmpeg', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let rest: Buffer = Buffer.alloc(0);
   child.stdout.on('data', (chunk: Buffer) => {
