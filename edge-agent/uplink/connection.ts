@@ -31,7 +31,7 @@ export function openHandles(connection: Connection): number {
 /** By its receipt: others may go in its place while our disk still takes note that it is free. */
 export function arrived(connection: Connection, entry: Entry, nowMs: MonoMs): void {
   const flight = flightOf(connection, entry);
-  const sentAtMs = flight?.acknowledge(flight.total, nowMs);
+  const sentAtMs = flight?.acknowledge(flight.total, nowMs, 'receipt');
   if (sentAtMs !== undefined) connection.window.acknowledged(sentAtMs, nowMs, 'receipt');
 }
 

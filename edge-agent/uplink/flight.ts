@@ -28,6 +28,7 @@ export class Flight {
   readonly #source: FlightSource;
   #bytes: Buffer | undefined;
   #landed = false;
+  #rewound = false;
   /** Each chunk that is not yet acknowledged, in order: its end offset, and when it went. */
   #chunks: { end: number; atMs: MonoMs; message: Buffer }[] = [];
   #asked = { offset: -1, atMs: 0 };
@@ -96,9 +97,10 @@ export class Flight {
 
   /**
    * Notes an acknowledged offset; gives the time at which the chunk that it covers was sent, if it is news. After a rewind the other
-   * side may have more than has been sent again: that is left out.
+   * side may have more than has been sent again: that is left out. Messages are used again only where they must have left this side: a receipt
+   * may be of an earlier connection, and after a rewind an acknowledgement may be of what went the first time.
    */
-  acknowledge(offset: number, nowMs: MonoMs): MonoMs | undefined {
+  acknowledge(offset: number, nowMs: MonoMs, by: 'part' | 'receipt'): MonoMs | undefined {
     this.progressMs = nowMs;
     this.probeUntilMs = Math.min(this.probeUntilMs, nowMs);
     if (offset <= this.acked || offset > this.total) return undefined;
@@ -107,8 +109,8 @@ export class Flight {
     let covered = 0;
     while (covered < this.#chunks.length && (this.#chunks[covered] as { end: number }).end <= offset) covered += 1;
     const last = this.#chunks[covered - 1];
-    // What has arrived has left this side.
-    for (const { message } of this.#chunks.splice(0, covered)) this.#source.messages.give(message);
+    const gone = this.#chunks.splice(0, covered);
+    if (by === 'part' && !this.#rewound) for (const { message } of gone) this.#source.messages.give(message);
     if (this.arrived) this.letGo();
     return last?.atMs;
   }
@@ -125,6 +127,7 @@ export class Flight {
 
   /** Sends again from `offset`, which the other side does not have. */
   rewind(offset: number): void {
+    this.#rewound = true;
     this.sent = Math.min(offset, this.total);
     this.acked = Math.min(this.acked, this.sent);
     this.#chunks = [];

@@ -147,7 +147,7 @@ export class FootageLane {
     const nowMs = clock.mono();
     connection.heardMs = nowMs;
     if (ack.what === 'part') {
-      const sentAtMs = flight.acknowledge(ack.offset, nowMs);
+      const sentAtMs = flight.acknowledge(ack.offset, nowMs, 'part');
       if (sentAtMs !== undefined) connection.window.acknowledged(sentAtMs, nowMs, 'part');
     } else if (ack.what === 'rewind') {
       if (flight.rewindOnce(ack.offset, nowMs, REWIND_ONCE_MS)) counters.rewinds += 1;
@@ -192,7 +192,7 @@ export class FootageLane {
     entry.wrongReceipts += 1;
     const flight = flightOf(this.#connection, entry);
     // Its bytes have arrived, whatever was made of them: they hold back no others.
-    flight?.acknowledge(flight.total, this.#options.clock.mono());
+    flight?.acknowledge(flight.total, this.#options.clock.mono(), 'receipt');
     if (entry.wrongReceipts >= WRONG_RECEIPTS_MAX) {
       if (flight && this.#connection) this.#land(this.#connection, flight);
       this.#settle(entry, { refused: code });
