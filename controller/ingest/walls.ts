@@ -1,12 +1,12 @@
 /**
- * Wall time of a unit's monotonic times: the claim made at the time, or a better one by an anchor of the same boot. Boots and anchors
- * are read once per batch.
+ * Wall time of a unit's monotonic times: the claim made at the time, or a better one by an anchor of the same boot. What is
+ * read is read once per batch.
  */
 import type { MonoMs } from '@longroof/base/clock';
 import type { WallClaim } from '@longroof/protocol/fragment';
 import { BETTER_BY, bestWall, type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
-import type { Tables } from '../store/tables.js';
+import type { AnchorTable, Tables } from '../store/tables.js';
 
 /** Where nothing is known: finite, because a database stores it. */
 export const NO_WALL: WallClaim = { utcMs: 0, source: 'none', errorMs: 1e15 };
@@ -47,25 +47,42 @@ export class Walls {
   async anchors(boot: string): Promise<ClockAnchor[]> {
     const known = this.#anchors.get(boot);
     if (known) return known;
-    const rows = await this.#trx
-      .selectFrom('anchor')
-      .selectAll()
-      .where('unit', '=', this.#unit)
-      .where('epoch', '=', this.#epoch)
-      .where('boot', '=', boot)
-      .orderBy('at_mono_ms', 'desc')
-      .limit(ANCHORS_MAX)
-      .execute();
-    const anchors = rows
-      .reverse()
-      .map((row) => ({ atMonoMs: row.at_mono_ms, offsetMs: row.offset_ms, source: row.source, errorMs: row.error_ms }));
+    const anchors = (await this.#newest(boot).execute()).reverse().map(anchorOf);
     this.#anchors.set(boot, anchors);
     return anchors;
   }
 
+  /** Chosen by the database where not all anchors are here: after a day there are 1,440, and reading them takes longer than storing a fragment. */
   async best(boot: string, monoMs: MonoMs, claim: WallClaim): Promise<WallClaim> {
-    return bestWall(monoMs, claim, await this.anchors(boot));
+    return bestWall(monoMs, claim, this.#anchors.get(boot) ?? (await this.#bestAnchor(boot, monoMs, claim)));
   }
+
+  /** None that is so far away that its drift alone makes it no better than the claim. */
+  async #bestAnchor(boot: string, monoMs: MonoMs, claim: WallClaim): Promise<ClockAnchor[]> {
+    const reachMs = (claim.errorMs / BETTER_BY) * (1e6 / DRIFT_PPM);
+    const near = this.#newest(boot)
+      .where('at_mono_ms', '>=', monoMs - reachMs)
+      .where('at_mono_ms', '<=', monoMs + reachMs)
+      .as('near');
+    const error = sql`error_ms + abs(${monoMs} - at_mono_ms) * ${DRIFT_PPM} / 1e6`;
+    const rows = await this.#trx.selectFrom(near).selectAll().orderBy(error).orderBy('at_mono_ms').limit(1).execute();
+    return rows.map(anchorOf);
+  }
+
+  #newest(boot: string) {
+    return this.#trx
+      .selectFrom('anchor')
+      .select(['at_mono_ms', 'offset_ms', 'source', 'error_ms'])
+      .where('unit', '=', this.#unit)
+      .where('epoch', '=', this.#epoch)
+      .where('boot', '=', boot)
+      .orderBy('at_mono_ms', 'desc')
+      .limit(ANCHORS_MAX);
+  }
+}
+
+function anchorOf(row: Pick<AnchorTable, 'at_mono_ms' | 'offset_ms' | 'source' | 'error_ms'>): ClockAnchor {
+  return { atMonoMs: row.at_mono_ms, offsetMs: row.offset_ms, source: row.source, errorMs: row.error_ms };
 }
 
 /** A claim made at `atMonoMs`, carried to `monoMs` of the same boot. */
