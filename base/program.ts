@@ -1,6 +1,13 @@
 /** How our programs end: in order and within a time, with an exit code that tells the truth. */
 import type { Clock } from './clock.js';
+import { toFault } from './errors.js';
 import type { Log } from './log.js';
+
+/** What went wrong, and what to do about it, in the words of a program that ends with it. */
+export function sayFault(program: string, error: unknown): void {
+  const { code, message, hint } = toFault(error);
+  process.stderr.write(`${program}: ${code}: ${message}\n${hint ? `${hint}\n` : ''}`);
+}
 
 export interface OrderlyEnd {
   clock: Clock;

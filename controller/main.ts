@@ -8,7 +8,7 @@ import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { Fault, toFault } from '@longroof/base/errors';
 import { createLog, silentLog } from '@longroof/base/log';
-import { endOnSignal } from '@longroof/base/program';
+import { endOnSignal, sayFault } from '@longroof/base/program';
 import { Command } from 'commander';
 import { AuditLog } from './accounts/audit-log.js';
 import { People } from './accounts/people.js';
@@ -101,8 +101,7 @@ async function act(what: () => Promise<void>): Promise<void> {
   try {
     await what();
   } catch (error) {
-    const fault = error instanceof Fault ? error : toFault(error);
-    process.stderr.write(`longroof-controller: ${fault.code}: ${fault.message}\n${fault.hint ? `${fault.hint}\n` : ''}`);
+    sayFault('longroof-controller', error);
     process.exit(1);
   }
 }

@@ -1,9 +1,9 @@
 /** `longroof-agent --config unit.yaml`: records until SIGTERM or SIGINT; SIGHUP reads the cameras again. `status` asks it from outside. */
 import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
-import { Fault, toFault } from '@longroof/base/errors';
+import { Fault } from '@longroof/base/errors';
 import { createLog, type Log } from '@longroof/base/log';
-import { endOnSignal } from '@longroof/base/program';
+import { endOnSignal, sayFault } from '@longroof/base/program';
 import { serveUnderSystemd } from '@longroof/base/service-manager';
 import { loadUnitConfig } from '@longroof/protocol/unit-config';
 import { Command } from 'commander';
@@ -19,14 +19,7 @@ const NOT_WELL = 3;
 async function run(file: string, thread: AgentOptions['thread']): Promise<void> {
   const { config, sha256 } = loadUnitConfig(systemDisk, file);
   const log = createLog('longroof-agent', config.log);
-  const agent = await Agent.start({
-    config,
-    configSha256: sha256,
-    clock: systemClock,
-    disk: systemDisk,
-    log,
-    ...(thread ? { thread } : {}),
-  });
+  const agent = await Agent.start({ config, configSha256: sha256, clock: systemClock, disk: systemDisk, log, thread });
   const { metricsPort } = agent;
   log.info({ unit: config.unit, cameras: config.cameras.map((camera) => camera.id), ...(metricsPort ? { metricsPort } : {}) }, 'started');
   process.on('SIGHUP', () => void reload(agent, file, log));
@@ -47,8 +40,7 @@ async function end(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    const fault = error instanceof Fault ? error : toFault(error);
-    process.stderr.write(`longroof-agent: ${fault.code}: ${fault.message}\n${fault.hint ? `${fault.hint}\n` : ''}`);
+    sayFault('longroof-agent', error);
     process.exit(1);
   }
 }

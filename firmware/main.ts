@@ -2,9 +2,8 @@
 import { BUILD_UTC_MS } from '@longroof/base/build';
 import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
-import { toFault } from '@longroof/base/errors';
 import { createLog } from '@longroof/base/log';
-import { endOnSignal } from '@longroof/base/program';
+import { endOnSignal, sayFault } from '@longroof/base/program';
 import { serveUnderSystemd } from '@longroof/base/service-manager';
 import { Command } from 'commander';
 import { visit } from './board/client.js';
@@ -31,8 +30,7 @@ async function end(work: Promise<void>): Promise<void> {
   try {
     await work;
   } catch (error) {
-    const fault = toFault(error);
-    process.stderr.write(`longroof-board: ${fault.code}: ${fault.message}\n${fault.hint ? `${fault.hint}\n` : ''}`);
+    sayFault('longroof-board', error);
     process.exit(1);
   }
 }

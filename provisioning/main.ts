@@ -1,7 +1,7 @@
 /** `longroof-provision`: the installer's tool on the command line. */
 import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
-import { toFault } from '@longroof/base/errors';
+import { sayFault } from '@longroof/base/program';
 import { Command } from 'commander';
 import { enrol } from './enrol.js';
 import { makeMosquitto } from './mosquitto.js';
@@ -60,7 +60,6 @@ program
 try {
   await program.parseAsync();
 } catch (error) {
-  const fault = toFault(error);
-  process.stderr.write(`longroof-provision: ${fault.code}: ${fault.message}\n${fault.hint ? `${fault.hint}\n` : ''}`);
+  sayFault('longroof-provision', error);
   process.exitCode = 1;
 }

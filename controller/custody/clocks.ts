@@ -33,7 +33,9 @@ export class ExportClocks {
     for (const { type, run, body_json } of rows) {
       if (type !== 'clock') continue;
       const key = `${epoch} ${this.#boots.get(`${epoch} ${run}`)}`;
-      this.#anchors.set(key, [...(this.#anchors.get(key) ?? []), JSON.parse(body_json) as ClockAnchor]);
+      const anchors = this.#anchors.get(key) ?? [];
+      this.#anchors.set(key, anchors);
+      anchors.push(JSON.parse(body_json) as ClockAnchor);
     }
     for (const anchors of this.#anchors.values()) anchors.sort((a, b) => a.atMonoMs - b.atMonoMs);
   }

@@ -11,7 +11,7 @@ import { finishPulls } from './pull-end.js';
 import { Walls } from './walls.js';
 
 const TOGETHER_MAX = 128;
-/** What came first waits so long for others: a receipt has no hurry, and a commit for each fragment is a third of the centre's CPU. */
+/** What came first waits so long for others: a receipt has no hurry, and one commit for several fragments costs less. */
 const GATHER_MS = 30;
 
 interface Waiting {

@@ -1,6 +1,6 @@
 /**
- * Wall time of a unit's monotonic times: the claim made at the time, or a better one by an anchor of the same boot. What is
- * read is read once per batch.
+ * Wall time of a unit's monotonic times: the claim made at the time, or a better one by an anchor of the same boot. Boots,
+ * and anchors where all of them are wanted, are read once per batch.
  */
 import type { MonoMs } from '@longroof/base/clock';
 import type { WallClaim } from '@longroof/protocol/fragment';

@@ -8,7 +8,10 @@ import { reelPath } from './retention.js';
 import type { StoredFragment } from './spool.js';
 import type { CoreState } from './state.js';
 
-/** `moof` + `mdat`, at the start of `into` where that is given. Throws `corrupt` (LR_SPOOL_CORRUPT) where the bytes are not those of its hash, `not-found` where the reel is gone. */
+/**
+ * `moof` + `mdat`, at the start of `into` where that is given. Throws `corrupt` (LR_SPOOL_CORRUPT) where the bytes are not those of its hash,
+ * `not-found` where the reel is gone.
+ */
 export function readFragment(disk: Disk, fragment: StoredFragment, into?: Buffer): Buffer {
   const fd = disk.openRead(fragment.reelPath);
   try {
