@@ -10,6 +10,7 @@ import type { Store } from '../store/open.js';
 import { noNews, type Seen } from './desired-news.js';
 import type { Fence } from './fence.js';
 import type { Refusals } from './refusals.js';
+import { StreamBook } from './stream-book.js';
 
 /** Footage under way per unit: also the broker's limit of outstanding bytes, so a unit that keeps it is never paused. */
 export const CREDIT_BYTES = 1024 * 1024;
@@ -107,6 +108,7 @@ export interface Link {
   readonly committing: Map<number, Promise<void>>;
   /** Base64 of init segments that this connection gave. */
   readonly inits: Map<string, string>;
+  readonly streams: StreamBook;
   /** Codes that were entered in the audit chain for this connection. */
   readonly audited: Set<string>;
   /** By which the unit came: TLS tells, or hello where a broker stands between. */
@@ -131,6 +133,7 @@ export function newLink(session: Session): Link {
     open: new Map(),
     committing: new Map(),
     inits: new Map(),
+    streams: new StreamBook(),
     audited: new Set(),
     certificatePem: session.certificatePem,
     certificateSerial: session.certificateSerial,

@@ -72,14 +72,14 @@ export class FootageLane {
     if (open && keyOf(open.meta) === keyOf(meta)) return this.#resume(link, open, manifest);
     if (open) throw new Fault('conflict', 'LR_HANDLE', `handle ${handle} stands for another fragment`);
     await this.#checkMeta(link, meta);
-    const there = await storedFragment(store.db, meta);
+    const there = (await link.streams.mayBeStored(store.db, meta)) ? await storedFragment(store.db, meta) : undefined;
     if (there && there.sha256 !== meta.sha256) throw fragmentConflict();
     if (there && (await blobs.has(keyOf(meta)))) {
       counters.fragmentsRepeated += 1;
-      if (there.place === null) await learnPlace(store.db, manifest);
+      if (there.place === null) await learnPlace(store.db, link.streams, manifest);
       return sendReceipt(this.#context, link, there);
     }
-    await checkPath(store.db, manifest);
+    await checkPath(store.db, link.streams, manifest);
     if (!(await this.#inits.learn(link, manifest)))
       return sendAck(this.#context, link, { what: 'want-init', handle, initSha256: meta.initSha256 });
     // A unit may be quicker than the disk: then it waits here, and its connection is not read from.
@@ -176,6 +176,7 @@ export class FootageLane {
     const init = this.#inits.isStored(meta.initSha256) ? undefined : link.inits.get(meta.initSha256);
     const row = await this.#committer.add(meta, init, open.place);
     this.#inits.noteStored(meta.initSha256);
+    link.streams.noteStored(meta);
     counters.fragmentsStored += 1;
     counters.fragmentBytesStored += meta.bytes;
     await sendReceipt(this.#context, link, row);

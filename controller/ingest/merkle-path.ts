@@ -3,20 +3,12 @@ import { Fault } from '@longroof/base/errors';
 import { merkleVerify } from '@longroof/protocol/merkle';
 import type { ManifestMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
+import type { StreamBook } from './stream-book.js';
 
 /** Throws `corrupt` (LR_FRAGMENT_PATH) when the path does not lead to the root that the journal tells of. */
-export async function checkPath(db: Db, { meta, path, index, count }: ManifestMessage): Promise<void> {
+export async function checkPath(db: Db, streams: StreamBook, { meta, path, index, count }: ManifestMessage): Promise<void> {
   if (path === undefined || index === undefined || count === undefined) return;
-  const reel = await db
-    .selectFrom('reel')
-    .select(['root', 'count'])
-    .where('unit', '=', meta.unit)
-    .where('epoch', '=', meta.epoch)
-    .where('camera', '=', meta.camera)
-    .where('rendition', '=', meta.rendition)
-    .where('run', '=', meta.run)
-    .where('seq_first', '=', meta.seq - index)
-    .executeTakeFirst();
+  const reel = await streams.reel(db, meta, meta.seq - index);
   if (!reel) return;
   const steps = path.map((step) => Buffer.from(step, 'hex'));
   const leads = merkleVerify(Buffer.from(meta.sha256, 'hex'), index, count, steps, Buffer.from(reel.root, 'hex'));
@@ -30,11 +22,11 @@ export function placeText({ path, index, count }: ManifestMessage): string | nul
 }
 
 /** Of a fragment that came before its reel was closed. Throws `corrupt` (LR_FRAGMENT_PATH). */
-export async function learnPlace(db: Db, manifest: ManifestMessage): Promise<void> {
+export async function learnPlace(db: Db, streams: StreamBook, manifest: ManifestMessage): Promise<void> {
   const { meta } = manifest;
   const place = placeText(manifest);
   if (place === null) return;
-  await checkPath(db, manifest);
+  await checkPath(db, streams, manifest);
   await db
     .updateTable('fragment')
     .set({ place })

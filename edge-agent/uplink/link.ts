@@ -8,6 +8,7 @@ import { errorCode, Fault } from '@longroof/base/errors';
 import { type Down, downTopic, liveTopic, parseTopic, type Up, upTopic } from '@longroof/protocol/topics';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import type { LiveLine } from './live-lane.js';
+import { writeLongAlone } from './long-writes.js';
 import type { Wire } from './traffic.js';
 
 const KEEP_ALIVE_S = 30;
@@ -81,7 +82,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
       minVersion: 'TLSv1.2' as const,
       rejectUnauthorized: true,
     };
-    return connectTls(tls).on('error', note);
+    return writeLongAlone(connectTls(tls).on('error', note));
   }, mqttOptions(options));
   client.on('error', note);
   client.handleMessage = (packet, done) => {
