@@ -3,7 +3,7 @@
  * promise resolves when its row is committed; only then may a receipt be signed.
  */
 import { Fault, toFault } from '@longroof/base/errors';
-import type { FragmentMeta } from '@longroof/protocol/fragment';
+import type { FragmentMeta, WallClaim } from '@longroof/protocol/fragment';
 import type { Transaction } from 'kysely';
 import type { FragmentTable, Tables } from '../store/tables.js';
 import type { Context } from './context.js';
@@ -91,17 +91,10 @@ export class Committer {
   async #write(trx: Transaction<Tables>, batch: readonly Waiting[], ended: Set<string>): Promise<FragmentTable[]> {
     const nowMs = Math.round(this.#context.clock.utc());
     await writeInits(trx, batch);
-    const walls = new Map<string, Walls>();
+    const wallOf = await wallsFor(trx, batch);
     const rows = new Map<string, FragmentTable>();
-    for (const { meta, place } of batch) {
-      const life = `${meta.unit} ${meta.epoch}`;
-      const wallsOf = walls.get(life) ?? new Walls({ trx, unit: meta.unit, epoch: meta.epoch });
-      walls.set(life, wallsOf);
-      if (rows.has(nameOf(meta))) continue;
-      // A copy keeps the claim of its originals, which may be of another boot than the one it was made in.
-      const wall = meta.rendition === 'derived' ? meta.wall : await wallsOf.best(meta.boot, meta.startMonoMs, meta.wall);
-      rows.set(nameOf(meta), fragmentRow(meta, wall, nowMs, place));
-    }
+    for (const { meta, place } of batch)
+      if (!rows.has(nameOf(meta))) rows.set(nameOf(meta), fragmentRow(meta, await wallOf(meta), nowMs, place));
     const written = await trx
       .insertInto('fragment')
       .values([...rows.values()])
@@ -112,6 +105,26 @@ export class Committer {
     for (const unit of new Set(batch.map(({ meta }) => meta.unit))) if (await finishPulls(trx, unit, nowMs)) ended.add(unit);
     return batch.map(({ meta }) => rows.get(nameOf(meta)) as FragmentTable);
   }
+}
+
+/** Dates fragments; a copy keeps the claim of its originals, which may be of another boot than the one it was made in. */
+async function wallsFor(trx: Transaction<Tables>, batch: readonly Waiting[]): Promise<(meta: FragmentMeta) => Promise<WallClaim>> {
+  const lifeOf = (meta: FragmentMeta): string => `${meta.unit} ${meta.epoch}`;
+  const walls = new Map<string, Walls>();
+  const byBoot = new Map<string, FragmentMeta[]>();
+  for (const { meta } of batch) {
+    if (meta.rendition === 'derived') continue;
+    if (!walls.has(lifeOf(meta))) walls.set(lifeOf(meta), new Walls({ trx, unit: meta.unit, epoch: meta.epoch }));
+    const boot = `${lifeOf(meta)} ${meta.boot}`;
+    byBoot.set(boot, [...(byBoot.get(boot) ?? []), meta]);
+  }
+  for (const metas of byBoot.values()) {
+    const [first] = metas as [FragmentMeta];
+    const times = metas.map(({ startMonoMs, wall }) => ({ monoMs: startMonoMs, claim: wall }));
+    await walls.get(lifeOf(first))?.expect(first.boot, times);
+  }
+  return async (meta) =>
+    meta.rendition === 'derived' ? meta.wall : (walls.get(lifeOf(meta)) as Walls).best(meta.boot, meta.startMonoMs, meta.wall);
 }
 
 function nameOf(meta: FragmentMeta): string {

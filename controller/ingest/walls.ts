@@ -12,6 +12,16 @@ import type { AnchorTable, Tables } from '../store/tables.js';
 export const NO_WALL: WallClaim = { utcMs: 0, source: 'none', errorMs: 1e15 };
 /** The newest of a boot: a day of one a minute. */
 const ANCHORS_MAX = 1440;
+/** That may date some time of a span; where there are more, each time is asked for by itself. */
+const NEAR_MAX = 16;
+
+/** Of one boot: anchors among which the best one for each time in [fromMonoMs, toMonoMs] is, if any is better than a claim of this error. */
+interface Span {
+  fromMonoMs: MonoMs;
+  toMonoMs: MonoMs;
+  claimErrorMs: number;
+  anchors: ClockAnchor[];
+}
 
 export class Walls {
   readonly #trx: Kysely<Tables>;
@@ -19,6 +29,7 @@ export class Walls {
   readonly #epoch: string;
   readonly #boots = new Map<number, string | undefined>();
   readonly #anchors = new Map<string, ClockAnchor[]>();
+  readonly #spans = new Map<string, Span>();
 
   constructor(scope: { trx: Kysely<Tables>; unit: string; epoch: string }) {
     this.#trx = scope.trx;
@@ -52,20 +63,42 @@ export class Walls {
     return anchors;
   }
 
-  /** Chosen by the database where not all anchors are here: after a day there are 1,440, and reading them takes longer than storing a fragment. */
-  async best(boot: string, monoMs: MonoMs, claim: WallClaim): Promise<WallClaim> {
-    return bestWall(monoMs, claim, this.#anchors.get(boot) ?? (await this.#bestAnchor(boot, monoMs, claim)));
+  /** Asks at once what the times of a boot that come next are dated by, instead of for each. */
+  async expect(boot: string, times: readonly { monoMs: MonoMs; claim: WallClaim }[]): Promise<void> {
+    if (times.length < 2 || this.#anchors.has(boot)) return;
+    const fromMonoMs = Math.min(...times.map(({ monoMs }) => monoMs));
+    const toMonoMs = Math.max(...times.map(({ monoMs }) => monoMs));
+    const claimErrorMs = Math.max(...times.map(({ claim }) => claim.errorMs));
+    const anchors = await this.#nearest(boot, fromMonoMs, toMonoMs, claimErrorMs, NEAR_MAX);
+    const errorMs = (anchor: ClockAnchor | undefined): number => (anchor ? errorAt(anchor, fromMonoMs) : Number.POSITIVE_INFINITY);
+    // One that is worse than the best at the beginning gains on it by at most twice the drift.
+    const gainMs = (2 * (toMonoMs - fromMonoMs) * DRIFT_PPM) / 1e6;
+    if (anchors.length === NEAR_MAX && errorMs(anchors.at(-1)) <= errorMs(anchors[0]) + gainMs) return;
+    anchors.sort((one, other) => one.atMonoMs - other.atMonoMs);
+    this.#spans.set(boot, { fromMonoMs, toMonoMs, claimErrorMs, anchors });
   }
 
-  /** None that is so far away that its drift alone makes it no better than the claim. */
-  async #bestAnchor(boot: string, monoMs: MonoMs, claim: WallClaim): Promise<ClockAnchor[]> {
-    const reachMs = (claim.errorMs / BETTER_BY) * (1e6 / DRIFT_PPM);
+  /** Chosen by the database where not all anchors are here: after a day there are 1,440, and reading them takes longer than storing a fragment. */
+  async best(boot: string, monoMs: MonoMs, claim: WallClaim): Promise<WallClaim> {
+    const known = this.#anchors.get(boot) ?? this.#expected(boot, monoMs, claim);
+    return bestWall(monoMs, claim, known ?? (await this.#nearest(boot, monoMs, monoMs, claim.errorMs, 1)));
+  }
+
+  #expected(boot: string, monoMs: MonoMs, claim: WallClaim): ClockAnchor[] | undefined {
+    const span = this.#spans.get(boot);
+    const isIn = span && monoMs >= span.fromMonoMs && monoMs <= span.toMonoMs && claim.errorMs <= span.claimErrorMs;
+    return isIn ? span.anchors : undefined;
+  }
+
+  /** The best for `from`, best first. None that is so far away that its drift alone makes it no better than the claim. */
+  async #nearest(boot: string, from: MonoMs, to: MonoMs, claimErrorMs: number, count: number): Promise<ClockAnchor[]> {
+    const reachMs = (claimErrorMs / BETTER_BY) * (1e6 / DRIFT_PPM);
     const near = this.#newest(boot)
-      .where('at_mono_ms', '>=', monoMs - reachMs)
-      .where('at_mono_ms', '<=', monoMs + reachMs)
+      .where('at_mono_ms', '>=', from - reachMs)
+      .where('at_mono_ms', '<=', to + reachMs)
       .as('near');
-    const error = sql`error_ms + abs(${monoMs} - at_mono_ms) * ${DRIFT_PPM} / 1e6`;
-    const rows = await this.#trx.selectFrom(near).selectAll().orderBy(error).orderBy('at_mono_ms').limit(1).execute();
+    const error = sql`error_ms + abs(${from} - at_mono_ms) * ${DRIFT_PPM} / 1e6`;
+    const rows = await this.#trx.selectFrom(near).selectAll().orderBy(error).orderBy('at_mono_ms').limit(count).execute();
     return rows.map(anchorOf);
   }
 
@@ -83,6 +116,10 @@ export class Walls {
 
 function anchorOf(row: Pick<AnchorTable, 'at_mono_ms' | 'offset_ms' | 'source' | 'error_ms'>): ClockAnchor {
   return { atMonoMs: row.at_mono_ms, offsetMs: row.offset_ms, source: row.source, errorMs: row.error_ms };
+}
+
+function errorAt({ errorMs, atMonoMs }: ClockAnchor, monoMs: MonoMs): number {
+  return errorMs + (Math.abs(monoMs - atMonoMs) * DRIFT_PPM) / 1e6;
 }
 
 /** A claim made at `atMonoMs`, carried to `monoMs` of the same boot. */
