@@ -1,5 +1,5 @@
 /**
- * Rows of fragments whose bytes are durable, written together: what arrives while a transaction runs goes into the next one. A
+ * Rows of fragments whose bytes are durable, written together: what arrives before the next commit goes into it. A
  * promise resolves when its row is committed; only then may a receipt be signed.
  */
 import { Fault, toFault } from '@longroof/base/errors';
@@ -11,8 +11,6 @@ import { finishPulls } from './pull-end.js';
 import { Walls } from './walls.js';
 
 const TOGETHER_MAX = 128;
-/** What came first waits so long for others: a receipt has no hurry, and one commit for several fragments costs less. */
-const GATHER_MS = 30;
 
 interface Waiting {
   meta: FragmentMeta;
@@ -48,11 +46,12 @@ export class Committer {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      await this.#context.clock.sleep(GATHER_MS);
-      const batch = this.#waiting.splice(0, TOGETHER_MAX);
+      let batch: Waiting[] = [];
       const ended = new Set<string>();
       try {
         const { kept, rows } = await this.#context.commits.run(async (trx) => {
+          // Taken when its turn has come: commits are some time apart.
+          batch = this.#waiting.splice(0, TOGETHER_MAX);
           const held = await this.#held(trx, batch);
           return { kept: held, rows: held.length > 0 ? await this.#write(trx, held, ended) : [] };
         });
@@ -62,6 +61,8 @@ export class Committer {
           else waiting.reject(fragmentConflict());
         });
       } catch (error) {
+        // Where the commit could not even begin, those that came first are told, and the others try again.
+        if (batch.length === 0) batch = this.#waiting.splice(0, TOGETHER_MAX);
         for (const waiting of batch) waiting.reject(toFault(error, 'store fragments'));
         continue;
       }

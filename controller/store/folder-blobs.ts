@@ -6,13 +6,15 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { type AsyncDisk, type AsyncFile, systemAsyncDisk } from '@longroof/base/async-disk';
-import type { Clock, UtcMs } from '@longroof/base/clock';
+import { type Clock, systemClock, type UtcMs } from '@longroof/base/clock';
 import { assert, Fault, toFault } from '@longroof/base/errors';
 import type { BlobStore, BlobWriter } from './blobs.js';
 
 /** Small writes are gathered up to this. */
 const GATHER_BYTES = 256 * 1024;
 const KEY_CHARS_MAX = 512;
+/** A fragment whose bytes are durable waits so long for others to share the fsync of its folder: its receipt has no hurry. */
+const TOGETHER_MS = 25;
 /** Of a shared folder: a fragment comes within seconds, or its unit gives it up. */
 const IDLE_MS = 60 * 60_000;
 const SEGMENT = /^[A-Za-z0-9_.-]{1,128}$/;
@@ -26,12 +28,13 @@ function checkKey(key: string): void {
 export interface FolderOptions {
   dir: string;
   disk?: AsyncDisk;
+  clock?: Pick<Clock, 'sleep'>;
   /** Set where other processes may write into the folder: the clock by which what they left is told from what they do. */
   shared?: Pick<Clock, 'utc'>;
 }
 
-export async function openFolderBlobs({ dir, disk = systemAsyncDisk, shared }: FolderOptions): Promise<BlobStore> {
-  const blobs = new FolderBlobs(dir, disk);
+export async function openFolderBlobs({ dir, disk = systemAsyncDisk, clock = systemClock, shared }: FolderOptions): Promise<BlobStore> {
+  const blobs = new FolderBlobs(dir, disk, clock);
   await blobs.open(shared && shared.utc() - IDLE_MS);
   return blobs;
 }
@@ -45,11 +48,11 @@ export class FolderBlobs implements BlobStore {
   readonly #name = randomBytes(6).toString('hex');
   #created = 0;
 
-  constructor(directory: string, disk: AsyncDisk) {
+  constructor(directory: string, disk: AsyncDisk, clock: Pick<Clock, 'sleep'>) {
     this.#root = path.resolve(directory, 'blobs');
     this.#temporary = path.resolve(directory, 'tmp');
     this.#disk = disk;
-    this.#syncs = new DirectorySyncs(disk);
+    this.#syncs = new DirectorySyncs(disk, clock);
   }
 
   /** Removes what is under way: all of it, or what was last written to before `beforeUtcMs`. */
@@ -138,7 +141,7 @@ class FolderWriter implements BlobWriter {
     await file.close();
     // Another writer may have made a folder that it has not synced yet, so all that lead to the blob are synced once by us too.
     await syncs.known(directory, root);
-    await syncs.sync(directory);
+    await syncs.sync(directory, TOGETHER_MS);
   }
 
   async abort(): Promise<void> {
@@ -160,43 +163,45 @@ class FolderWriter implements BlobWriter {
 /** Folders whose own entry in their parent is known to be durable; beyond this they are forgotten and synced again. */
 const KNOWN_MAX = 10_000;
 
-/** One fsync of a folder serves all that were renamed into it before the fsync began. */
+/** One fsync of a folder serves all that were renamed into it before the fsync began: it waits a little for more of them. */
 class DirectorySyncs {
   readonly #disk: AsyncDisk;
-  readonly #running = new Map<string, { now: Promise<void>; next: Promise<void> | undefined }>();
+  readonly #clock: Pick<Clock, 'sleep'>;
+  readonly #due = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Promise<void>>();
   readonly #known = new Set<string>();
 
-  constructor(disk: AsyncDisk) {
+  constructor(disk: AsyncDisk, clock: Pick<Clock, 'sleep'>) {
     this.#disk = disk;
+    this.#clock = clock;
   }
 
   async known(directory: string, root: string): Promise<void> {
     if (this.#known.has(directory) || directory === root) return;
     const parent = path.dirname(directory);
     await this.known(parent, root);
-    await this.sync(parent);
+    await this.sync(parent, 0);
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     this.#known.add(directory);
   }
 
-  sync(directory: string): Promise<void> {
-    const running = this.#running.get(directory);
-    if (!running) return this.#start(directory);
-    // The one under way may have begun before our rename.
-    running.next ??= running.now.then(
-      () => this.#start(directory),
-      () => this.#start(directory),
-    );
-    return running.next;
+  sync(directory: string, waitMs: number): Promise<void> {
+    const due = this.#due.get(directory) ?? this.#soon(directory, waitMs);
+    this.#due.set(directory, due);
+    return due;
   }
 
-  #start(directory: string): Promise<void> {
-    const entry = { now: this.#disk.syncDirectory(directory), next: undefined as Promise<void> | undefined };
-    this.#running.set(directory, entry);
-    const end = (): void => {
-      if (this.#running.get(directory) === entry && !entry.next) this.#running.delete(directory);
-    };
-    entry.now.then(end, end);
-    return entry.now;
+  async #soon(directory: string, waitMs: number): Promise<void> {
+    if (waitMs > 0) await this.#clock.sleep(waitMs);
+    // Of one folder one at a time, or a slow disk would take all of the pool's threads.
+    await this.#running.get(directory)?.catch(() => undefined);
+    this.#due.delete(directory);
+    const running = this.#disk.syncDirectory(directory);
+    this.#running.set(directory, running);
+    try {
+      await running;
+    } finally {
+      if (this.#running.get(directory) === running) this.#running.delete(directory);
+    }
   }
 }

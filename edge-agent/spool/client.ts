@@ -9,7 +9,17 @@ import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protoc
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { BuiltFragment } from '../fragment/fragment.js';
 import { MemoryPool } from './memory-pool.js';
-import { asBuffer, type Call, type FromWorker, type JournalPosition, nameOf, revive, type ToWorker, type WorkerStats } from './messages.js';
+import {
+  asBuffer,
+  type Call,
+  type FromWorker,
+  type JournalPosition,
+  nameOf,
+  type Outcome,
+  revive,
+  type ToWorker,
+  type WorkerStats,
+} from './messages.js';
 import { movable } from './movable.js';
 import type {
   DurableStream,
@@ -124,22 +134,22 @@ export class SpoolClient implements Spool {
         if (message.stats.state !== this.#stats.state)
           this.#log.warn({ state: message.stats.state, before: this.#stats.state }, 'the state of the spool changed');
         this.#stats = message.stats;
+        for (const outcome of message.settled) this.#settle(outcome);
         if (message.durable.length > 0) for (const listener of this.#durable) listener(message.durable);
         if (message.journal) for (const listener of this.#journal) listener(message.journal.next, message.journal.urgent);
         return;
       }
       case 'result':
-        this.#waiting(message.id)?.resolve(message.value as never);
-        return;
       case 'failed':
-        this.#waiting(message.id)?.reject(revive(message.fault));
+        this.#settle(message);
     }
   }
 
-  #waiting(id: number): Waiting | undefined {
-    const waiting = this.#calls.get(id);
-    this.#calls.delete(id);
-    return waiting;
+  #settle(outcome: Outcome): void {
+    const waiting = this.#calls.get(outcome.id);
+    this.#calls.delete(outcome.id);
+    if (outcome.kind === 'result') waiting?.resolve(outcome.value as never);
+    else waiting?.reject(revive(outcome.fault));
   }
 
   #lost(error: Error): void {

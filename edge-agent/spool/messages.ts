@@ -73,9 +73,13 @@ export type FromWorker =
       stats: WorkerStats;
       /** Numbers of the shared memory that is written out, for the next fragments. */
       returned: number[];
+      /** Of calls that the commit has settled. */
+      settled: Outcome[];
     }
-  | { kind: 'result'; id: number; value: unknown }
-  | { kind: 'failed'; id: number; fault: PlainFault };
+  | Outcome;
+
+/** Of a call. */
+export type Outcome = { kind: 'result'; id: number; value: unknown } | { kind: 'failed'; id: number; fault: PlainFault };
 
 /** A fault as it crosses threads. */
 export interface PlainFault {

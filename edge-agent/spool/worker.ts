@@ -8,7 +8,7 @@ import type { InitSegment } from '../fragment/fragment.js';
 import { openCore } from './core.js';
 import { toDiskFault } from './disk-state.js';
 import { standingHolds } from './holds.js';
-import { asBuffer, type Call, type FromWorker, plainFault, type ToWorker, type WorkerSettings } from './messages.js';
+import { asBuffer, type Call, type FromWorker, type Outcome, plainFault, type ToWorker, type WorkerSettings } from './messages.js';
 import { positionOf, Statistics } from './statistics.js';
 
 const port = parentPort!;
@@ -32,6 +32,8 @@ const statistics = new Statistics(core.state);
 const queued = new Int32Array(settings.queued);
 /** Numbers of the memory that the agent may use again; told with the next tick. */
 let returned: number[] = [];
+/** While a commit runs. */
+let settledByCommit: Outcome[] | undefined;
 const inits = new Map<string, InitSegment>();
 
 function write(message: Extract<ToWorker, { kind: 'fragment' }>): void {
@@ -49,9 +51,13 @@ function write(message: Extract<ToWorker, { kind: 'fragment' }>): void {
   );
 }
 
+/** What a commit settles goes back together with what it made durable. */
 function tick(monoMs: number): void {
+  settledByCommit = [];
   const { durable, journal } = core.commit({ settledMonoMs: monoMs });
-  post({ kind: 'ticked', durable, journal, position: positionOf(core.state), stats: statistics.read(), returned });
+  const settled = settledByCommit;
+  settledByCommit = undefined;
+  post({ kind: 'ticked', durable, journal, position: positionOf(core.state), stats: statistics.read(), returned, settled });
   returned = [];
 }
 
@@ -67,8 +73,9 @@ function give(id: number, bytes: Buffer): void {
 
 function answer(id: number, call: Call): void {
   const settled = (value: unknown): void => {
-    if (value instanceof Fault) post({ kind: 'failed', id, fault: plainFault(value) });
-    else post({ kind: 'result', id, value });
+    const outcome: Outcome = value instanceof Fault ? { kind: 'failed', id, fault: plainFault(value) } : { kind: 'result', id, value };
+    if (settledByCommit) settledByCommit.push(outcome);
+    else post(outcome);
   };
   switch (call.what) {
     case 'record':
@@ -115,7 +122,7 @@ function answer(id: number, call: Call): void {
       return;
     case 'close': {
       const result = core.close();
-      post({ kind: 'ticked', ...result, position: positionOf(core.state), stats: statistics.read(), returned: [] });
+      post({ kind: 'ticked', ...result, position: positionOf(core.state), stats: statistics.read(), returned: [], settled: [] });
       settled(core.state.diskState.fault ?? null);
       port.close();
     }
