@@ -8,18 +8,9 @@ import type { GapCause } from '@longroof/protocol/gap';
 import type { JournalBodies, JournalRecord, JournalType } from '@longroof/protocol/journal';
 import type { ClockAnchor } from '@longroof/protocol/wall';
 import type { BuiltFragment } from '../fragment/fragment.js';
+import { Calls } from './calls.js';
 import { MemoryPool } from './memory-pool.js';
-import {
-  asBuffer,
-  type Call,
-  type FromWorker,
-  type JournalPosition,
-  nameOf,
-  type Outcome,
-  revive,
-  type ToWorker,
-  type WorkerStats,
-} from './messages.js';
+import { asBuffer, type Call, type FromWorker, type JournalPosition, nameOf, type ToWorker, type WorkerStats } from './messages.js';
 import { movable } from './movable.js';
 import type {
   DurableStream,
@@ -38,8 +29,6 @@ import type {
 
 /** Footage on its way to the worker; about three seconds of sixteen busy streams on a stalled disk. */
 export const QUEUE_BYTES_MAX = 64 * 1024 * 1024;
-/** Calls that wait for the worker. */
-const CALLS_MAX = 10_000;
 /** A commit follows footage at once, but so often at most, an urgent record always; what else changed waits so long at most. */
 const TICK_MS_MIN = 100;
 const TICK_MS = 250;
@@ -47,25 +36,19 @@ const TICK_MS = 250;
 const IDLE_TICK_MS = 1000;
 const CLOSE_MS_MAX = 10_000;
 
-interface Waiting {
-  resolve: (value: never) => void;
-  reject: (fault: Fault) => void;
-}
-
 export class SpoolClient implements Spool {
   readonly identity: SpoolIdentity;
   readonly #worker: Worker;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #queued: Int32Array;
-  readonly #calls = new Map<number, Waiting>();
+  readonly #calls = new Calls();
   readonly #durable: ((streams: DurableStream[]) => void)[] = [];
   readonly #journal: ((next: number, urgent: boolean) => void)[] = [];
   /** The init segment that the worker has, per stream. */
   readonly #inits = new Map<string, string>();
   readonly memory = new MemoryPool();
   readonly #ticks: Timer;
-  #nextCall = 1;
   #isTicking = false;
   #tickIsDue = false;
   #tickedMonoMs: MonoMs = Number.NEGATIVE_INFINITY;
@@ -134,22 +117,15 @@ export class SpoolClient implements Spool {
         if (message.stats.state !== this.#stats.state)
           this.#log.warn({ state: message.stats.state, before: this.#stats.state }, 'the state of the spool changed');
         this.#stats = message.stats;
-        for (const outcome of message.settled) this.#settle(outcome);
+        for (const outcome of message.settled) this.#calls.settle(outcome);
         if (message.durable.length > 0) for (const listener of this.#durable) listener(message.durable);
         if (message.journal) for (const listener of this.#journal) listener(message.journal.next, message.journal.urgent);
         return;
       }
       case 'result':
       case 'failed':
-        this.#settle(message);
+        this.#calls.settle(message);
     }
-  }
-
-  #settle(outcome: Outcome): void {
-    const waiting = this.#calls.get(outcome.id);
-    this.#calls.delete(outcome.id);
-    if (outcome.kind === 'result') waiting?.resolve(outcome.value as never);
-    else waiting?.reject(revive(outcome.fault));
   }
 
   #lost(error: Error): void {
@@ -157,20 +133,13 @@ export class SpoolClient implements Spool {
     this.#gone = new Fault('unavailable', 'LR_SPOOL_WORKER', `the spool's worker ended: ${error.message}`, { cause: error });
     this.#ticks.cancel();
     this.#stats = { ...this.#stats, state: 'failing' };
-    for (const waiting of this.#calls.values()) waiting.reject(this.#gone);
-    this.#calls.clear();
+    this.#calls.end(this.#gone);
     this.#log.error({ error: this.#gone }, 'the spool has stopped');
   }
 
   #call<T>(call: Call): Promise<T> {
     if (this.#gone) return Promise.reject(this.#gone);
-    if (this.#calls.size >= CALLS_MAX)
-      return Promise.reject(new Fault('full', 'LR_SPOOL_CALLS', `${CALLS_MAX} questions to the spool wait already`));
-    return new Promise<T>((resolve, reject) => {
-      const id = this.#nextCall++;
-      this.#calls.set(id, { resolve: resolve as (value: never) => void, reject });
-      this.#post({ kind: 'call', id, call });
-    });
+    return this.#calls.ask<T>((id) => this.#post({ kind: 'call', id, call }));
   }
 
   write(fragment: BuiltFragment, wall: WallClaim): boolean {
@@ -302,8 +271,7 @@ export class SpoolClient implements Spool {
     } finally {
       stop.abort();
       this.#gone ??= new Fault('cancelled', 'LR_CANCELLED', 'the spool is closed');
-      for (const waiting of this.#calls.values()) waiting.reject(this.#gone);
-      this.#calls.clear();
+      this.#calls.end(this.#gone);
       await this.#worker.terminate();
     }
   }
