@@ -1,4 +1,5 @@
 /** `longroof-agent --config unit.yaml`: records until SIGTERM or SIGINT; SIGHUP reads the cameras again. `status` asks it from outside. */
+import { getHeapStatistics } from 'node:v8';
 import { systemClock } from '@longroof/base/clock';
 import { systemDisk } from '@longroof/base/disk';
 import { Fault } from '@longroof/base/errors';
@@ -21,10 +22,18 @@ async function run(file: string, thread: AgentOptions['thread']): Promise<void> 
   const log = createLog('longroof-agent', config.log);
   const agent = await Agent.start({ config, configSha256: sha256, clock: systemClock, disk: systemDisk, log, thread });
   const { metricsPort } = agent;
-  log.info({ unit: config.unit, cameras: config.cameras.map((camera) => camera.id), ...(metricsPort ? { metricsPort } : {}) }, 'started');
+  log.info(
+    { unit: config.unit, cameras: config.cameras.map((camera) => camera.id), ...(metricsPort ? { metricsPort } : {}), heapMb: heapMb() },
+    'started',
+  );
   process.on('SIGHUP', () => void reload(agent, file, log));
   endOnSignal({ clock: systemClock, log, withinMs: STOP_MS, stop: () => agent.stop() });
   serveUnderSystemd(systemClock, log);
+}
+
+/** What V8 lets the heap grow to: by its flags, or by the memory that the service may have. */
+function heapMb(): number {
+  return Math.round(getHeapStatistics().heap_size_limit / (1024 * 1024));
 }
 
 async function reload(agent: Agent, file: string, log: Log): Promise<void> {

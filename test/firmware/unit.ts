@@ -11,6 +11,8 @@ import { until } from '../peers/program.js';
 export const SLOW_MS = 300_000;
 export const LINES = { ignition: 0, powerGood: 1, cameraCut: 6, lamp: 7 };
 const STATUS = '/opt/longroof/firmware/bin/longroof-board.js status';
+/** Of 512 MB for all of the service. */
+const HEAP_MB_MAX = 300;
 /** The recorder's own word, as it logs it. */
 export const FIRST = /the first footage is durable/;
 
@@ -32,7 +34,17 @@ export async function firstStart({ machine, say }: Scenario): Promise<number> {
   say(`   the first fragment is durable ${(firstMs / 1000).toFixed(1)} s after the kernel started`);
   await untilStatus(machine, 'Driving for');
   say(`   ${(await machine.shell('systemd-analyze time', SLOW_MS)).split('\n')[0]}`);
+  await heapIsBounded(machine, say);
   return firstMs;
+}
+
+/** By the service's own bound, without a V8 flag. */
+async function heapIsBounded(machine: Machine, say: Scenario['say']): Promise<void> {
+  const started = await machine.shell(`journalctl -u longroof-agent -o cat --no-pager | grep '"msg":"started"'`, SLOW_MS);
+  const heapMb = Number(/"heapMb":(\d+)/.exec(started)?.[1]);
+  check(heapMb <= HEAP_MB_MAX, `the recorder's heap may grow to ${heapMb} MB`);
+  const status = await machine.shell('cat /proc/$(systemctl show -p MainPID --value longroof-agent)/status', SLOW_MS);
+  say(`   the recorder takes ${/VmRSS:\s*(.*)/.exec(status)?.[1]}, its heap may grow to ${heapMb} MB`);
 }
 
 /** `reset` makes the machine start anew; resolves when it records again, with both times. */
