@@ -31,7 +31,7 @@ async function run(file: string, thread: AgentOptions['thread']): Promise<void> 
   serveUnderSystemd(systemClock, log);
 }
 
-/** What V8 lets the heap grow to: by its flags, or by the memory that the service may have. */
+/** What V8 lets the heap grow to: the flags of the first line of `bin/longroof-agent.js`, if it was started so. */
 function heapMb(): number {
   return Math.round(getHeapStatistics().heap_size_limit / (1024 * 1024));
 }
