@@ -136,7 +136,7 @@ async function openData({ config, clock, disk, log }: CentreOptions): Promise<Da
   const store = await openStore({ dir: data, clock, log });
   try {
     // Who has a broker of its own has the folder to itself.
-    const blobs = await openFolderBlobs({ dir: data, ...(mqtt.external ? { shared: clock } : {}) });
+    const blobs = await openFolderBlobs({ dir: data, clock, ...(mqtt.external ? { shared: clock } : {}) });
     return { authority, keys, secrets, store, blobs };
   } catch (error) {
     await store.close();

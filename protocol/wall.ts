@@ -22,6 +22,11 @@ export const DRIFT_PPM = 100;
  */
 export const BETTER_BY = 2;
 
+/** What a clock that was right to `errorMs` at `atMonoMs` may be off by at `monoMs`, in milliseconds. */
+export function errorAt({ errorMs, atMonoMs }: Pick<ClockAnchor, 'errorMs' | 'atMonoMs'>, monoMs: MonoMs): number {
+  return errorMs + (Math.abs(monoMs - atMonoMs) * DRIFT_PPM) / 1e6;
+}
+
 /**
  * The one rule by which wagon, centre and verifier go: the claim made at the time `monoMs`, or that of the best anchor of the same boot where this is
  * clearly better. Best is the least error; of equal ones the first, so anchors come in the order of their times.
@@ -29,7 +34,7 @@ export const BETTER_BY = 2;
 export function bestWall(monoMs: MonoMs, claim: WallClaim, anchors: readonly ClockAnchor[]): WallClaim {
   let best: WallClaim | undefined;
   for (const anchor of anchors) {
-    const errorMs = anchor.errorMs + (Math.abs(monoMs - anchor.atMonoMs) * DRIFT_PPM) / 1e6;
+    const errorMs = errorAt(anchor, monoMs);
     if (errorMs < (best?.errorMs ?? Number.POSITIVE_INFINITY)) best = { utcMs: monoMs + anchor.offsetMs, source: anchor.source, errorMs };
   }
   return best && best.errorMs * BETTER_BY <= claim.errorMs ? best : claim;

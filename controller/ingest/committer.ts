@@ -2,12 +2,14 @@
  * Rows of fragments whose bytes are durable, written together: what arrives before the next commit goes into it. A
  * promise resolves when its row is committed; only then may a receipt be signed.
  */
+import type { MonoMs } from '@longroof/base/clock';
 import { Fault, toFault } from '@longroof/base/errors';
 import type { FragmentMeta, WallClaim } from '@longroof/protocol/fragment';
 import type { Transaction } from 'kysely';
 import type { FragmentTable, Tables } from '../store/tables.js';
 import type { Context } from './context.js';
 import { finishPulls } from './pull-end.js';
+import { nameOfRun } from './stream-book.js';
 import { Walls } from './walls.js';
 
 const TOGETHER_MAX = 128;
@@ -110,26 +112,24 @@ export class Committer {
 
 /** Dates fragments; a copy keeps the claim of its originals, which may be of another boot than the one it was made in. */
 async function wallsFor(trx: Transaction<Tables>, batch: readonly Waiting[]): Promise<(meta: FragmentMeta) => Promise<WallClaim>> {
-  const lifeOf = (meta: FragmentMeta): string => `${meta.unit} ${meta.epoch}`;
-  const walls = new Map<string, Walls>();
-  const byBoot = new Map<string, FragmentMeta[]>();
+  const bootOf = ({ unit, epoch, boot }: FragmentMeta): string => `${unit} ${epoch} ${boot}`;
+  const boots = new Map<string, { boot: string; walls: Walls; times: { monoMs: MonoMs; claim: WallClaim }[] }>();
   for (const { meta } of batch) {
     if (meta.rendition === 'derived') continue;
-    if (!walls.has(lifeOf(meta))) walls.set(lifeOf(meta), new Walls({ trx, unit: meta.unit, epoch: meta.epoch }));
-    const boot = `${lifeOf(meta)} ${meta.boot}`;
-    byBoot.set(boot, [...(byBoot.get(boot) ?? []), meta]);
+    const { unit, epoch, boot } = meta;
+    const of = boots.get(bootOf(meta)) ?? { boot, walls: new Walls({ trx, unit, epoch }), times: [] };
+    of.times.push({ monoMs: meta.startMonoMs, claim: meta.wall });
+    boots.set(bootOf(meta), of);
   }
-  for (const metas of byBoot.values()) {
-    const [first] = metas as [FragmentMeta];
-    const times = metas.map(({ startMonoMs, wall }) => ({ monoMs: startMonoMs, claim: wall }));
-    await walls.get(lifeOf(first))?.expect(first.boot, times);
-  }
-  return async (meta) =>
-    meta.rendition === 'derived' ? meta.wall : (walls.get(lifeOf(meta)) as Walls).best(meta.boot, meta.startMonoMs, meta.wall);
+  for (const { boot, walls, times } of boots.values()) await walls.expect(boot, times);
+  return async (meta) => {
+    const of = meta.rendition === 'derived' ? undefined : boots.get(bootOf(meta));
+    return of ? of.walls.best(meta.boot, meta.startMonoMs, meta.wall) : meta.wall;
+  };
 }
 
 function nameOf(meta: FragmentMeta): string {
-  return `${meta.unit} ${meta.epoch} ${meta.camera} ${meta.rendition} ${meta.run} ${meta.seq}`;
+  return `${nameOfRun(meta)} ${meta.seq}`;
 }
 
 async function writeInits(trx: Transaction<Tables>, batch: readonly Waiting[]): Promise<void> {

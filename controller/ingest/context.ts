@@ -6,7 +6,7 @@ import type { FragmentMeta } from '@longroof/protocol/fragment';
 import type { Broker, Session } from '../broker/broker.js';
 import type { BlobStore, BlobWriter } from '../store/blobs.js';
 import type { Commits } from '../store/commits.js';
-import type { Store } from '../store/open.js';
+import type { Db, Store } from '../store/open.js';
 import { noNews, type Seen } from './desired-news.js';
 import type { Fence } from './fence.js';
 import type { Refusals } from './refusals.js';
@@ -124,7 +124,7 @@ export interface Link {
   restsUntilMonoMs: MonoMs;
 }
 
-export function newLink(session: Session): Link {
+export function newLink(session: Session, db: Db): Link {
   return {
     session,
     unit: session.unit,
@@ -133,7 +133,7 @@ export function newLink(session: Session): Link {
     open: new Map(),
     committing: new Map(),
     inits: new Map(),
-    streams: new StreamBook(),
+    streams: new StreamBook(db),
     audited: new Set(),
     certificatePem: session.certificatePem,
     certificateSerial: session.certificateSerial,

@@ -72,14 +72,14 @@ export class FootageLane {
     if (open && keyOf(open.meta) === keyOf(meta)) return this.#resume(link, open, manifest);
     if (open) throw new Fault('conflict', 'LR_HANDLE', `handle ${handle} stands for another fragment`);
     await this.#checkMeta(link, meta);
-    const there = (await link.streams.mayBeStored(store.db, meta)) ? await storedFragment(store.db, meta) : undefined;
+    const there = (await link.streams.mayBeStored(meta)) ? await storedFragment(store.db, meta) : undefined;
     if (there && there.sha256 !== meta.sha256) throw fragmentConflict();
     if (there && (await blobs.has(keyOf(meta)))) {
       counters.fragmentsRepeated += 1;
       if (there.place === null) await learnPlace(store.db, link.streams, manifest);
       return sendReceipt(this.#context, link, there);
     }
-    await checkPath(store.db, link.streams, manifest);
+    await checkPath(link.streams, manifest);
     if (!(await this.#inits.learn(link, manifest)))
       return sendAck(this.#context, link, { what: 'want-init', handle, initSha256: meta.initSha256 });
     // A unit may be quicker than the disk: then it waits here, and its connection is not read from.

@@ -206,7 +206,7 @@ class IngestService implements Ingest {
   }
 
   #connected(session: Session): void {
-    this.#links.set(session, newLink(session));
+    this.#links.set(session, newLink(session, this.#context.store.db));
     const known = this.#units.connected(session.unit).catch((error: unknown) => {
       const fault = toFault(error, 'enter a unit');
       // Whoever holds the partition now has the unit; to cut it off would cut it off from there.

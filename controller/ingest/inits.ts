@@ -4,6 +4,7 @@ import { Fault } from '@longroof/base/errors';
 import type { ManifestMessage } from '@longroof/protocol/messages';
 import type { Db } from '../store/open.js';
 import type { Link } from './context.js';
+import { keepNewest } from './keep-newest.js';
 
 const INIT_BYTES_MAX = 64 * 1024;
 const KNOWN_MAX = 10_000;
@@ -27,8 +28,7 @@ export class InitBook {
       throw new Fault('too-large', 'LR_INIT_BYTES', `an init segment of ${bytes.length} bytes`, { detail: { limit: INIT_BYTES_MAX } });
     if (createHash('sha256').update(bytes).digest('hex') !== initSha256)
       throw new Fault('corrupt', 'LR_INIT_HASH', 'the init segment does not hash to what the manifest says');
-    if (link.inits.size >= GIVEN_MAX) link.inits.delete(link.inits.keys().next().value as string);
-    link.inits.set(initSha256, bytes.toString('base64'));
+    keepNewest(link.inits, initSha256, bytes.toString('base64'), GIVEN_MAX);
     return true;
   }
 

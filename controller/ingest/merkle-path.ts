@@ -6,9 +6,9 @@ import type { Db } from '../store/open.js';
 import type { StreamBook } from './stream-book.js';
 
 /** Throws `corrupt` (LR_FRAGMENT_PATH) when the path does not lead to the root that the journal tells of. */
-export async function checkPath(db: Db, streams: StreamBook, { meta, path, index, count }: ManifestMessage): Promise<void> {
+export async function checkPath(streams: StreamBook, { meta, path, index, count }: ManifestMessage): Promise<void> {
   if (path === undefined || index === undefined || count === undefined) return;
-  const reel = await streams.reel(db, meta, meta.seq - index);
+  const reel = await streams.reel(meta, meta.seq - index);
   if (!reel) return;
   const steps = path.map((step) => Buffer.from(step, 'hex'));
   const leads = merkleVerify(Buffer.from(meta.sha256, 'hex'), index, count, steps, Buffer.from(reel.root, 'hex'));
@@ -26,7 +26,7 @@ export async function learnPlace(db: Db, streams: StreamBook, manifest: Manifest
   const { meta } = manifest;
   const place = placeText(manifest);
   if (place === null) return;
-  await checkPath(db, streams, manifest);
+  await checkPath(streams, manifest);
   await db
     .updateTable('fragment')
     .set({ place })

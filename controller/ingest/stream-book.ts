@@ -4,6 +4,7 @@
  */
 import type { FragmentMeta } from '@longroof/protocol/fragment';
 import type { Db } from '../store/open.js';
+import { keepNewest } from './keep-newest.js';
 
 const PAGE_FRAGMENTS = 64;
 /** Of one connection; beyond this the oldest are read again. */
@@ -20,31 +21,35 @@ export class StreamBook {
   /** Sequence numbers that are stored, of the page of a stream that was last asked for. */
   readonly #pages = new Map<string, { page: number; stored: Set<number> }>();
   readonly #reels = new Map<string, ReelRoot>();
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
 
   /** False where nothing stands under this name. */
-  async mayBeStored(db: Db, meta: FragmentMeta): Promise<boolean> {
-    const name = streamOf(meta);
+  async mayBeStored(meta: FragmentMeta): Promise<boolean> {
+    const name = nameOfRun(meta);
     const page = Math.floor(meta.seq / PAGE_FRAGMENTS);
     let known = this.#pages.get(name);
     if (known?.page !== page) {
-      known = { page, stored: new Set() };
-      for (const seq of await storedSeqs(db, meta, page * PAGE_FRAGMENTS)) known.stored.add(seq);
-      keep(this.#pages, name, known, STREAMS_MAX);
+      known = { page, stored: new Set(await storedSeqs(this.#db, meta, page * PAGE_FRAGMENTS)) };
+      keepNewest(this.#pages, name, known, STREAMS_MAX);
     }
     return known.stored.has(meta.seq);
   }
 
   noteStored(meta: FragmentMeta): void {
-    const known = this.#pages.get(streamOf(meta));
+    const known = this.#pages.get(nameOfRun(meta));
     if (known?.page === Math.floor(meta.seq / PAGE_FRAGMENTS)) known.stored.add(meta.seq);
   }
 
   /** As the journal tells of it; undefined where it does not yet. */
-  async reel(db: Db, meta: FragmentMeta, seqFirst: number): Promise<ReelRoot | undefined> {
-    const name = `${streamOf(meta)} ${seqFirst}`;
+  async reel(meta: FragmentMeta, seqFirst: number): Promise<ReelRoot | undefined> {
+    const name = `${nameOfRun(meta)} ${seqFirst}`;
     const known = this.#reels.get(name);
     if (known) return known;
-    const reel = await db
+    const reel = await this.#db
       .selectFrom('reel')
       .select(['root', 'count'])
       .where('unit', '=', meta.unit)
@@ -54,19 +59,14 @@ export class StreamBook {
       .where('run', '=', meta.run)
       .where('seq_first', '=', seqFirst)
       .executeTakeFirst();
-    if (reel) keep(this.#reels, name, reel, REELS_MAX);
+    if (reel) keepNewest(this.#reels, name, reel, REELS_MAX);
     return reel;
   }
 }
 
-function streamOf(meta: FragmentMeta): string {
+/** Of what a stream wrote in one run of its unit. */
+export function nameOfRun(meta: FragmentMeta): string {
   return `${meta.unit} ${meta.epoch} ${meta.camera} ${meta.rendition} ${meta.run}`;
-}
-
-function keep<T>(map: Map<string, T>, name: string, value: T, max: number): void {
-  map.delete(name);
-  if (map.size >= max) map.delete(map.keys().next().value as string);
-  map.set(name, value);
 }
 
 async function storedSeqs(db: Db, meta: FragmentMeta, from: number): Promise<number[]> {

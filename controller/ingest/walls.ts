@@ -4,7 +4,7 @@
  */
 import type { MonoMs } from '@longroof/base/clock';
 import type { WallClaim } from '@longroof/protocol/fragment';
-import { BETTER_BY, bestWall, type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
+import { BETTER_BY, bestWall, type ClockAnchor, DRIFT_PPM, errorAt } from '@longroof/protocol/wall';
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { AnchorTable, Tables } from '../store/tables.js';
 
@@ -118,13 +118,9 @@ function anchorOf(row: Pick<AnchorTable, 'at_mono_ms' | 'offset_ms' | 'source' |
   return { atMonoMs: row.at_mono_ms, offsetMs: row.offset_ms, source: row.source, errorMs: row.error_ms };
 }
 
-function errorAt({ errorMs, atMonoMs }: ClockAnchor, monoMs: MonoMs): number {
-  return errorMs + (Math.abs(monoMs - atMonoMs) * DRIFT_PPM) / 1e6;
-}
-
 /** A claim made at `atMonoMs`, carried to `monoMs` of the same boot. */
 export function carried(claim: WallClaim, atMonoMs: MonoMs, monoMs: MonoMs): WallClaim {
-  const errorMs = claim.errorMs + (Math.abs(monoMs - atMonoMs) * DRIFT_PPM) / 1e6;
+  const errorMs = errorAt({ errorMs: claim.errorMs, atMonoMs }, monoMs);
   return { utcMs: claim.utcMs + (monoMs - atMonoMs), source: claim.source, errorMs };
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Clock, MonoMs, UtcMs } from '@longroof/base/clock';
 import type { WallClaim } from '@longroof/protocol/fragment';
-import { type ClockAnchor, DRIFT_PPM } from '@longroof/protocol/wall';
+import { type ClockAnchor, DRIFT_PPM, errorAt } from '@longroof/protocol/wall';
 import type { Discipline } from './chrony.js';
 
 /** gpsd tells a fix after the receiver has sent its sentences: up to so much later than it was true. */
@@ -77,7 +77,7 @@ export class WallClock {
   claim(monoMs: MonoMs): WallClaim {
     if (!this.#anchor) this.tick();
     const anchor = this.#anchor as ClockAnchor;
-    const errorMs = Math.ceil(anchor.errorMs + (Math.abs(monoMs - anchor.atMonoMs) * DRIFT_PPM) / 1e6);
+    const errorMs = Math.ceil(errorAt(anchor, monoMs));
     return {
       utcMs: Math.round(monoMs + anchor.offsetMs),
       source: anchor.source,

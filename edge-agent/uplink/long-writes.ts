@@ -31,13 +31,12 @@ export function writeLongAlone(socket: TLSSocket): TLSSocket {
 
 /** In their order. */
 function inGroups(pieces: readonly Piece[]): Piece[][] {
+  const isShort = (piece: Piece | undefined): boolean => piece !== undefined && piece.chunk.length < LONG_BYTES;
   const groups: Piece[][] = [];
-  let short: Piece[] | undefined;
   for (const piece of pieces) {
-    const isLong = piece.chunk.length >= LONG_BYTES;
-    if (short && !isLong) short.push(piece);
+    const last = groups.at(-1);
+    if (last && isShort(last[0]) && isShort(piece)) last.push(piece);
     else groups.push([piece]);
-    short = isLong ? undefined : (short ?? groups.at(-1));
   }
   return groups;
 }
